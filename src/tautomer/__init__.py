@@ -1,0 +1,1 @@
+"""Says whether a converted deep-learning model is still the same model."""
