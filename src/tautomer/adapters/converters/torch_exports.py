@@ -1,0 +1,118 @@
+"""What both PyTorch exporters share: reporting checkpoints as they appear, and running those that are PyTorch programs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tautomer.adapters.onnx_files.digest import function_digest
+from tautomer.adapters.worker_api import Channel, peak_memory_bytes, reset_peak_memory
+from tautomer.model import ArtifactKind, Stage
+
+
+class Recorder:
+    """Reports each step of a conversion as it begins and each checkpoint as it appears.
+
+    A process that dies is attributed to the step it had begun.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._since = time.perf_counter()
+        self.stage = Stage.LOAD_MODEL
+
+    def begin(self, stage: Stage, doing: str) -> None:
+        """The conversion enters `stage`."""
+        self.stage = stage
+        self._since = time.perf_counter()
+        reset_peak_memory()
+        self._channel.emit("stage", stage=str(stage), doing=doing)
+
+    def checkpoint(
+        self,
+        name: str,
+        stage: Stage,
+        *,
+        kind: ArtifactKind,
+        path: Path | None = None,
+        parent: str | None = None,
+        opset_override: int | None = None,
+        **facts: Any,
+    ) -> None:
+        """A checkpoint exists now; its time is what passed since the last `begin` or checkpoint."""
+        seconds, peak = time.perf_counter() - self._since, peak_memory_bytes()
+        digest = function_digest(path, opset_override) if path is not None and kind is ArtifactKind.ONNX else None
+        self._channel.emit(
+            "checkpoint",
+            checkpoint=name,
+            stage=str(stage),
+            kind=str(kind),
+            path=str(path) if path is not None else None,
+            digest=digest,
+            parent=parent,
+            opset_override=opset_override,
+            facts=facts,
+            seconds=seconds,
+            peak_memory_bytes=peak,
+        )
+        self._since = time.perf_counter()
+        reset_peak_memory()
+
+
+def run_program(
+    channel: Channel,
+    checkpoint: str,
+    *,
+    precision: str,
+    index: int,
+    output_paths: Sequence[str],
+    compute: Callable[[], Sequence[Any]],
+) -> None:
+    """Run one PyTorch checkpoint on one input set and report its values, or what it raised.
+
+    Args:
+        compute: gives the flat outputs; None and Python scalars among them are dropped where the source dropped them.
+    """
+    from tautomer.adapters.tensor_file import write_values
+
+    channel.emit("run.begin", checkpoint=checkpoint, precision=precision, input=index)
+    reset_peak_memory()
+    began = time.perf_counter()
+    fields: dict[str, Any] = {"values": None, "error": None}
+    try:
+        outputs = compute()
+        file = channel.folder / f"{checkpoint}-{precision}-{index}.safetensors"
+        write_values(file, named_outputs(outputs, output_paths))
+        fields["values"] = str(file)
+    except Exception as error:
+        text = str(error).strip().splitlines()
+        fields["error"] = {"type": type(error).__name__, "message": text[0] if text else type(error).__name__}
+    channel.emit(
+        "run",
+        checkpoint=checkpoint,
+        precision=precision,
+        input=index,
+        seconds=time.perf_counter() - began,
+        peak_memory_bytes=peak_memory_bytes(),
+        **fields,
+    )
+
+
+def named_outputs(outputs: Sequence[Any], output_paths: Sequence[str]) -> Mapping[str, Any]:
+    """Outputs by the source's paths, in order; a surplus gets its index for a name."""
+    import torch
+
+    from tautomer.adapters.torch_programs.trees import to_tensor
+
+    values = [value for value in outputs if value is not None]
+    paths = [*output_paths, *(f"#{index}" for index in range(len(output_paths), len(values)))]
+    return {
+        path: to_tensor(value) if isinstance(value, torch.Tensor) else _number(value)
+        for path, value in zip(paths, values, strict=False)
+    }
+
+
+def _number(value: Any) -> Any:
+    return value if isinstance(value, bool | int | float | str) else float(value)

@@ -1,0 +1,136 @@
+"""The PyTorch source: what a module, a .pt2 or a TorchScript file answers, and what it would answer in exact arithmetic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tautomer.adapters.worker_api import Channel
+
+ENVELOPE_SAMPLES = 8
+"""Perturbed float64 runs an envelope is taken from (docs/explanation/numerics.md)."""
+
+
+def reference(channel: Channel, *, spec: dict[str, Any], samples: int = ENVELOPE_SAMPLES) -> dict[str, Any]:
+    """Run a PyTorch source on all its input sets: in its own precision, in float64, and with perturbed rounding.
+
+    Leaves in the attempt's folder, one file an input set: `inputs-N`, `s32-N` (the answer), `s64-N` (in float64),
+    `variance-N` (mean square deviation of the perturbed runs from `s64-N`), `flips-N` (where integers or booleans
+    changed in a perturbed run).
+
+    Returns:
+        Facts about the program and, for each input set, what could be computed.
+
+    Raises:
+        MisuseError: the user's code raised or its inputs do not fit.
+    """
+    from tautomer.adapters.tensor_file import write_values
+    from tautomer.adapters.torch_programs.preparation import prepare
+    from tautomer.adapters.torch_programs.state import parameters_digest
+
+    channel.emit("stage", stage="load_model", doing="loading the source")
+    with channel.measure("step", step="load", stage="load_model"):
+        prepared = prepare(spec)
+    sets: list[dict[str, Any]] = []
+    module = prepared.module
+    facts: dict[str, Any] = {
+        "notes": list(prepared.notes),
+        "parameters_digest": parameters_digest(module) if module is not None else None,
+        "dynamic": [{"path": one.path, "axis": one.axis, "symbol": one.symbol, "size": one.size} for one in prepared.dimensions],
+        "training_operators": [],
+        "nondeterministic": _differs_from_itself(prepared),
+    }
+    scalars: set[float] = set()
+    for index, one in enumerate(prepared.program.input_sets):
+        channel.emit("stage", stage="load_model", doing=f"running the source on {one.name}")
+        with channel.measure("step", step="source", stage="load_model", input=index):
+            leaves = prepared.leaves(index)
+            result = prepared.run(index)
+        entry: dict[str, Any] = {
+            "name": one.name,
+            "origin": one.origin,
+            "inputs": f"inputs-{index}.safetensors",
+            "inputs_digest": write_values(channel.folder / f"inputs-{index}.safetensors", leaves.tensors()),
+            "s32": f"s32-{index}.safetensors",
+            "float64": None,
+            "reason": None,
+        }
+        write_values(channel.folder / entry["s32"], result.tensors())
+        channel.emit("stage", stage="load_model", doing=f"computing the source in float64 on {one.name}")
+        with channel.measure("step", step="float64", stage="load_model", input=index):
+            entry |= _float64(channel, prepared, index, samples, facts, scalars)
+        sets.append(entry)
+    facts["training_operators"] = sorted(set(facts["training_operators"]))
+    return {"sets": sets, "scalars": sorted(scalars), **facts}
+
+
+def _differs_from_itself(prepared: Any) -> bool:
+    """Whether another seed gives another answer."""
+    from tautomer.adapters.torch_programs.loading import seed_everything
+    from tautomer.adapters.torch_programs.trees import leaves_of
+
+    first = prepared.run(0).tensors()
+    prepared.reset()
+    seed_everything(prepared.seed + 1)
+    call = prepared.program.input_sets[0].call.copied()
+    second = leaves_of(prepared.program.callable(*call.args, **call.kwargs)).tensors()
+    prepared.reset()
+    return not _same(first, second)
+
+
+def _same(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    from tautomer.model import Tensor
+
+    if first.keys() != second.keys():
+        return False
+    for path, one in first.items():
+        other = second[path]
+        if isinstance(one, Tensor) != isinstance(other, Tensor):
+            return False
+        if not isinstance(one, Tensor):
+            if one != other and one == one:  # noqa: PLR0124  NaN is the same as NaN here
+                return False
+        elif one.shape != other.shape or not np.array_equal(one.array, other.array, equal_nan=one.array.dtype.kind in "fc"):
+            return False
+    return True
+
+
+def _float64(
+    channel: Channel, prepared: Any, index: int, samples: int, facts: dict[str, Any], scalars: set[float]
+) -> dict[str, Any]:
+    """The lifted answer and its envelope, or the reason why there is none."""
+    from tautomer.adapters.tensor_file import write_values
+    from tautomer.adapters.torch_programs.capture import capture, scalars_of, training_operators
+    from tautomer.adapters.torch_programs.lift import GraphRun, NotLiftable
+    from tautomer.adapters.torch_programs.sampling import Envelope
+    from tautomer.adapters.torch_programs.trees import to_tensor
+
+    call = prepared.program.input_sets[index].call
+    prepared.reset()
+    try:
+        captured = capture(prepared.program.callable, call)
+    except Exception as error:
+        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return {"reason": f"the source cannot be captured for float64: {text}"}
+    finally:
+        prepared.reset()
+    facts["training_operators"].extend(training_operators(captured.graph))
+    scalars |= scalars_of(captured.graph)
+    tensors = prepared.tensors(index)
+    replayed = GraphRun(captured.graph, lift=False).outputs(*tensors)
+    write_values(
+        channel.folder / f"replay-{index}.safetensors",
+        dict(zip(captured.output_paths, map(to_tensor, replayed), strict=True)),
+    )
+    try:
+        exact = GraphRun(captured.graph, lift=True).outputs(*tensors)
+    except NotLiftable as error:
+        return {"reason": f"the source cannot be computed in float64: {error}", "replay": f"replay-{index}.safetensors"}
+    envelope = Envelope(captured, tensors, exact, seed=prepared.seed + index, samples=samples)
+    names = {"float64": "s64", "variance": "variance", "flips": "flips"}
+    files = {key: f"{stem}-{index}.safetensors" for key, stem in names.items()}
+    write_values(channel.folder / files["float64"], dict(zip(captured.output_paths, map(to_tensor, exact), strict=True)))
+    write_values(channel.folder / files["variance"], envelope.variance)
+    write_values(channel.folder / files["flips"], envelope.flips)
+    return {**files, "replay": f"replay-{index}.safetensors"}

@@ -1,0 +1,1 @@
+"""PyTorch programs inside a worker: loading, running, capturing, lifting to float64. Imports torch only when used."""

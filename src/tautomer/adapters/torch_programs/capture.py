@@ -1,0 +1,114 @@
+"""Capture what a PyTorch program computes on one set of inputs as a graph of ATen operators.
+
+The capture runs the real program on the real inputs in its own precision, so every decision that Python takes (shapes, trip
+counts, values read with `.item()`) is the one the declared precision takes, and compound operators (Softmax, LSTM, attention)
+stay whole. It is the graph that is lifted to float64, never the user's module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils import _pytree as pytree
+
+from tautomer.adapters.torch_programs.trees import CallArguments, leaves_of
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One captured call.
+
+    Attributes:
+        graph: a GraphModule from the tensor leaves of the call to the tensor leaves of its result.
+        output_paths: paths of the tensor leaves of the result.
+    """
+
+    graph: torch.fx.GraphModule
+    output_paths: tuple[str, ...]
+
+
+def capture(function: Callable[..., Any], call: CallArguments) -> Capture:
+    """Run `function` once on `call` and record its operators.
+
+    Raises:
+        Exception: whatever the program or the tracer raises; the caller reports the capture as impossible.
+    """
+    leaves = pytree.tree_leaves((call.args, call.kwargs))
+    positions = [index for index, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
+    paths: list[str] = []
+
+    def on_tensors(*tensors: torch.Tensor) -> list[torch.Tensor]:
+        filled: list[Any] = list(leaves)
+        for position, tensor in zip(positions, tensors, strict=True):
+            filled[position] = tensor
+        rebuilt = call.rebuilt(filled)
+        result = leaves_of(function(*rebuilt.args, **rebuilt.kwargs))
+        kept = [
+            (path, value) for path, value in zip(result.paths, result.values, strict=True) if isinstance(value, torch.Tensor)
+        ]
+        paths[:] = [path for path, _ in kept]
+        return [value for _, value in kept]
+
+    tensors = [leaves[position].detach().clone() for position in positions]
+    graph = _trace(on_tensors, tensors, keep_compound=True)
+    if any("autocast" in str(node.target) for node in graph.graph.nodes):
+        # Autocast decides its casts below the level at which compound operators are whole; only there they show.
+        graph = _trace(on_tensors, tensors, keep_compound=False)
+    return Capture(graph, tuple(paths))
+
+
+def _trace(
+    function: Callable[..., Any], tensors: Sequence[torch.Tensor], *, keep_compound: bool
+) -> torch.fx.GraphModule:
+    tracer = make_fx(
+        function,
+        tracing_mode="real",
+        pre_dispatch=keep_compound,
+        record_stack_traces=True,
+        _error_on_data_dependent_ops=False,
+    )
+    graph = tracer(*tensors)
+    if not isinstance(graph, torch.fx.GraphModule):
+        raise TypeError(f"capture returned {type(graph).__name__}")
+    return graph
+
+
+def scalars_of(graph: torch.fx.GraphModule) -> set[float]:
+    """Every Python number that appears as an argument in the graph, as float32 holds it."""
+    found: set[float] = set()
+    for node in graph.graph.nodes:
+        for argument in pytree.tree_leaves((node.args, node.kwargs)):
+            if isinstance(argument, int | float) and not isinstance(argument, bool):
+                found.add(float(torch.tensor(float(argument), dtype=torch.float32)))
+    return found
+
+
+def training_operators(graph: torch.fx.GraphModule) -> list[str]:
+    """Operators that behave as in training (an active dropout, a batch norm that takes the batch's statistics), with source lines."""
+    found = []
+    for node in graph.graph.nodes:
+        target = node.target
+        if node.op != "call_function" or not isinstance(target, torch._ops.OpOverload):
+            continue
+        for argument, value in zip(target._schema.arguments, node.args, strict=False):
+            if argument.name in ("train", "training") and value is True and not _inert(target, node.args):
+                found.append(f"{target} ({source_line(node) or 'unknown line'})")
+    return found
+
+
+def _inert(target: Any, args: Sequence[Any]) -> bool:
+    return "dropout" in str(target) and len(args) > 1 and args[1] == 0.0
+
+
+def source_line(node: torch.fx.Node) -> str | None:
+    """`file.py:12` of the innermost frame outside PyTorch that made the node."""
+    lines = [line.strip() for line in (node.meta.get("stack_trace") or "").splitlines() if line.strip().startswith("File ")]
+    for line in reversed(lines):
+        path, _, rest = line.removeprefix('File "').partition('", line ')
+        if "/torch/" not in path:
+            return f"{path.rsplit('/', 1)[-1]}:{rest.split(',')[0]}"
+    return None

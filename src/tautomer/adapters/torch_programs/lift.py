@@ -1,0 +1,253 @@
+"""Run a captured graph in its own precision, lifted to float64, or lifted with every rounding perturbed.
+
+What float64 means here: exact arithmetic on the program as its declared precision states it. Constants and Python scalars are
+rounded as the declared kernel rounds them and then lifted; explicit casts to a narrower format are part of the function;
+decisions come from the capture (docs/explanation/numerics.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+LIFTED = {
+    torch.float16: torch.float64,
+    torch.bfloat16: torch.float64,
+    torch.float32: torch.float64,
+    torch.complex32: torch.complex128,
+    torch.complex64: torch.complex128,
+}
+UNIT_ROUNDOFF = {torch.float16: 2.0**-11, torch.bfloat16: 2.0**-8, torch.float32: 2.0**-24, torch.complex64: 2.0**-24}
+"""Unit roundoff u = 2**-p of each format (IEEE 754-2019, table 3.5; bfloat16 has p = 8)."""
+
+PERTURBATION_U = 4.0
+"""Half-width of the uniform relative perturbation, in units of u: a few roundings an operator, as blocked kernels have."""
+
+_EXACT = frozenset(
+    """abs alias amax amin arange argmax argmin argsort as_strided broadcast_to bucketize cat ceil channel_shuffle chunk clamp
+    clamp_max clamp_min clone concat concatenate constant_pad_nd contiguous copy copysign cummax cummin detach diag diag_embed
+    diagonal dropout embedding empty expand eye fill flatten flip floor frac full full_like gather hardtanh hstack index
+    index_copy index_fill index_put index_select isnan item kthvalue lift_fresh_copy masked_fill masked_scatter
+    masked_select max max_pool1d max_pool2d max_pool3d max_pool2d_with_indices maximum median min minimum narrow neg
+    new_empty new_full new_ones new_zeros nonzero ones ones_like one_hot pad permute pixel_shuffle pixel_unshuffle
+    reflection_pad1d reflection_pad2d relu relu6 repeat repeat_interleave replication_pad1d replication_pad2d reshape
+    reshape_as roll rot90 round scalar_tensor scatter select select_scatter sign slice slice_scatter sort split
+    split_with_sizes squeeze stack swapaxes t take take_along_dim threshold tile to topk transpose tril triu trunc unbind
+    unflatten unfold unsafe_chunk unsafe_split unsqueeze view view_as where zero zeros zeros_like _to_copy _unsafe_view
+    fmod nan_to_num unique unique_consecutive feature_dropout alpha_dropout native_dropout
+    upsample_nearest1d upsample_nearest2d upsample_nearest3d""".split()
+)
+"""ATen operators that move, choose or negate values without rounding."""
+
+_FACTORIES_IN_DOUBLE = frozenset({"arange", "linspace", "range"})
+"""Their kernels take the Python scalars in double precision, so these are not rounded first."""
+
+_CASTS = frozenset({"to", "_to_copy", "type_as", "_autocast_to_reduced_precision", "_autocast_to_full_precision"})
+
+
+class NotLiftable(Exception):
+    """An operator has no float64 counterpart; its text names the operator."""
+
+
+def lifted(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy in float64 (complex128), or the tensor itself where it is an integer, a boolean or already double."""
+    target = LIFTED.get(tensor.dtype)
+    return tensor if target is None else tensor.to(target)
+
+
+def _base_name(target: Any) -> str:
+    name = target._schema.name.rpartition("::")[2] if isinstance(target, torch._ops.OpOverload) else ""
+    return name[:-1] if name.endswith("_") and not name.startswith("__") else name
+
+
+def _declared(node: Any) -> list[torch.dtype | None]:
+    value = node.meta.get("val") if isinstance(node, torch.fx.Node) else None
+    return [leaf.dtype if isinstance(leaf, torch.Tensor) else None for leaf in pytree.tree_leaves(value)]
+
+
+class GraphRun(torch.fx.Interpreter):
+    """One execution of a captured graph.
+
+    Args:
+        graph: from `capture`.
+        lift: compute in float64.
+        perturbation: a generator; every rounding is perturbed with it. Only with `lift`.
+    """
+
+    def __init__(self, graph: torch.fx.GraphModule, *, lift: bool, perturbation: torch.Generator | None = None) -> None:
+        super().__init__(graph)
+        self._lift = lift
+        self._generator = perturbation
+        self._mutates = _mutates(graph)
+        self._node: torch.fx.Node | None = None
+
+    def outputs(self, *inputs: torch.Tensor) -> list[torch.Tensor]:
+        """The graph's outputs. Inputs are copied first."""
+        given = [lifted(tensor.detach()).clone() if self._lift else tensor.detach().clone() for tensor in inputs]
+        previous = torch.get_default_dtype()
+        try:
+            if self._lift:
+                torch.set_default_dtype(torch.float64)
+            with torch.no_grad():
+                result = self.run(*given)
+        finally:
+            torch.set_default_dtype(previous)
+        return list(result) if isinstance(result, list | tuple) else [result]
+
+    def flat_outputs(self, flat: Sequence[Any]) -> list[Any]:
+        """Outputs of an exported program's graph, from its flattened inputs (tensors, Python values and None)."""
+        given = [lifted(leaf.detach()).clone() if isinstance(leaf, torch.Tensor) else leaf for leaf in flat]
+        previous = torch.get_default_dtype()
+        try:
+            torch.set_default_dtype(torch.float64)
+            with torch.no_grad():
+                result = self.run(*given, enable_io_processing=False)
+        finally:
+            torch.set_default_dtype(previous)
+        return pytree.tree_leaves(result)
+
+    def run_node(self, n: torch.fx.Node) -> Any:
+        """Remember which node runs, for its declared types and for errors."""
+        self._node = n
+        return super().run_node(n)
+
+    def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """A parameter, buffer or constant, lifted as it is used."""
+        value = super().get_attr(target, args, kwargs)
+        if not isinstance(value, torch.Tensor):
+            return value
+        value = value.detach()
+        if self._lift and value.dtype in LIFTED:
+            return lifted(value)
+        return value.clone() if self._mutates else value
+
+    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """One operator, in the precision of this run."""
+        if not self._lift:
+            return super().call_function(target, args, kwargs)
+        if isinstance(target, torch._ops.HigherOrderOperator):
+            return self._higher_order(target, args, kwargs)
+        if not isinstance(target, torch._ops.OpOverload):
+            return super().call_function(target, args, kwargs)
+        name = _base_name(target)
+        if name.startswith("_assert"):
+            return None  # asserts about types hold for the declared precision only; the native run checks them
+        if name == "view" and target._overloadname == "dtype":
+            raise NotLiftable(f"{target} reinterprets bits")
+        if torch.Tag.nondeterministic_seeded in target.tags and not any(
+            isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves((args, kwargs))
+        ):
+            return pytree.tree_map_only(torch.Tensor, lifted, target(*args, **kwargs))
+        declared = _declared(self._node)
+        args, kwargs = self._lift_arguments(name, args, kwargs, declared)
+        exact = name in _EXACT or _is_view(target)
+        if self._generator is not None and not exact and torch.Tag.pointwise not in target.tags:
+            args, kwargs = self._perturbed_inputs(args, kwargs)
+        try:
+            result = target(*args, **kwargs)
+        except (RuntimeError, NotImplementedError, TypeError) as error:
+            raise NotLiftable(f"{target}: {str(error).splitlines()[0] if str(error) else error!r}") from error
+        if name in _CASTS:
+            result = self._round_narrowing(result, declared)
+        if self._generator is not None and not exact:
+            result = self._perturbed_result(result, declared, in_place=target._schema.is_mutable)
+        return result
+
+    def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """Guards of an exported program; the native run checks them."""
+        return None if self._lift and "guard" in str(target) else super().call_module(target, args, kwargs)
+
+    def _lift_arguments(self, name: str, args: Any, kwargs: Any, declared: list[torch.dtype | None]) -> tuple[Any, Any]:
+        floating = next((dtype for dtype in [*declared, *self._input_dtypes()] if dtype in LIFTED), None)
+        round_scalars = floating is not None and name not in _FACTORIES_IN_DOUBLE
+
+        def one(leaf: Any) -> Any:
+            if isinstance(leaf, torch.dtype):
+                return LIFTED.get(leaf, leaf)
+            if isinstance(leaf, float) and round_scalars:
+                # CPU kernels of float16 and bfloat16 take scalars in float32 too.
+                return float(torch.tensor(leaf, dtype=torch.float32))
+            return leaf
+
+        return pytree.tree_map(one, args), pytree.tree_map(one, kwargs)
+
+    def _input_dtypes(self) -> list[torch.dtype | None]:
+        assert self._node is not None
+        return [dtype for source in self._node.all_input_nodes for dtype in _declared(source)]
+
+    def _round_narrowing(self, result: Any, declared: list[torch.dtype | None]) -> Any:
+        to = declared[0] if declared else None
+        source = next(iter(self._input_dtypes()), None)
+        if not isinstance(result, torch.Tensor) or to not in LIFTED or source is None or to == source:
+            return result
+        widens = source in UNIT_ROUNDOFF and UNIT_ROUNDOFF[source] >= UNIT_ROUNDOFF.get(to, 0.0) and source != torch.float16
+        if source == torch.float16 and to == torch.float32:
+            widens = True
+        return result if widens else result.to(to).to(LIFTED[to])
+
+    def _perturbed_inputs(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        units = [UNIT_ROUNDOFF[dtype] for dtype in self._input_dtypes() if dtype in UNIT_ROUNDOFF]
+        u = min(units, default=0.0)
+        assert self._node is not None
+        # A backward error of an inner product can be put on either factor: on the values, which are fewer than the weights.
+        weights = {id(self.env[source]) for source in self._node.all_input_nodes if source.op == "get_attr"}
+
+        def one(tensor: torch.Tensor) -> torch.Tensor:
+            return tensor if id(tensor) in weights else self._noisy(tensor, u)
+
+        return pytree.tree_map_only(torch.Tensor, one, (args, kwargs))  # type: ignore[return-value]
+
+    def _perturbed_result(self, result: Any, declared: list[torch.dtype | None], *, in_place: bool) -> Any:
+        leaves, spec = pytree.tree_flatten(result)
+        changed = []
+        for leaf, dtype in zip(leaves, declared if len(declared) == len(leaves) else [None] * len(leaves), strict=True):
+            u = UNIT_ROUNDOFF.get(dtype, 0.0) if dtype is not None else 0.0
+            if not isinstance(leaf, torch.Tensor):
+                changed.append(leaf)
+            elif in_place and u and leaf.is_floating_point():
+                changed.append(leaf.copy_(self._noisy(leaf, u)))
+            else:
+                changed.append(self._noisy(leaf, u))
+        return pytree.tree_unflatten(changed, spec)
+
+    def _noisy(self, tensor: torch.Tensor, u: float) -> torch.Tensor:
+        if not u or not (tensor.is_floating_point() or tensor.is_complex()):
+            return tensor
+        noise = torch.rand(tensor.shape, generator=self._generator, dtype=torch.float64)
+        return tensor * (1.0 + (2.0 * noise - 1.0) * (PERTURBATION_U * u))
+
+    def _higher_order(self, target: Any, args: Any, kwargs: Any) -> Any:
+        name = target.name()
+        if name == "cond":
+            predicate, when_true, when_false, operands = args
+            return self._nested(when_true if bool(predicate) else when_false, operands)
+        if name == "while_loop":
+            condition, body, carried, *rest = args
+            extra = tuple(rest[0]) if rest else ()
+            state = tuple(carried)
+            while bool(self._nested(condition, (*state, *extra))):
+                following = self._nested(body, (*state, *extra))
+                state = tuple(following) if isinstance(following, list | tuple) else (following,)
+            return state
+        if name in ("wrap_with_set_grad_enabled", "wrap_with_autocast", "wrap"):
+            submodule = next(index for index, one in enumerate(args) if isinstance(one, torch.fx.GraphModule))
+            return self._nested(args[submodule], args[submodule + 1 :])
+        raise NotLiftable(f"higher-order operator {name}")
+
+    def _nested(self, graph: torch.fx.GraphModule, operands: Any) -> Any:
+        inner = GraphRun(graph, lift=True, perturbation=self._generator)
+        return inner.run(*operands)
+
+
+def _is_view(target: torch._ops.OpOverload) -> bool:
+    return any(value.alias_info is not None and not value.alias_info.is_write for value in target._schema.returns)
+
+
+def _mutates(graph: torch.fx.GraphModule) -> bool:
+    """Whether some operator writes into its arguments, so that constants must be copied before the run."""
+    return any(
+        isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable for node in graph.graph.nodes
+    )

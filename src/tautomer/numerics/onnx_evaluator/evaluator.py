@@ -1,0 +1,357 @@
+"""Runs ONNX graphs node by node, lifted to float64 or in the declared types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+
+from tautomer.model import TensorSpec
+from tautomer.numerics.onnx_evaluator import control_flow, signatures
+from tautomer.numerics.onnx_evaluator.call import Call, Kernel
+from tautomer.numerics.onnx_evaluator.element_types import (
+    Array,
+    Value,
+    compute_dtype,
+    convert,
+    declared_dtype,
+    dtype_name,
+    element_of,
+    is_floating,
+    spec_dtype,
+    storage_dtype,
+    tensor_type,
+)
+from tautomer.numerics.onnx_evaluator.errors import (
+    EvaluatorError,
+    InvalidInput,
+    InvalidModel,
+    InvalidNode,
+    NodeExecutionError,
+    UnsupportedOperator,
+)
+from tautomer.numerics.onnx_evaluator.kernels import KERNELS
+from tautomer.numerics.onnx_evaluator.loading import LoadedModel, densify, read_tensor
+from tautomer.numerics.onnx_evaluator.operator_functions import function_of_schema
+from tautomer.numerics.onnx_evaluator.plan import (
+    Plan,
+    Reference,
+    Step,
+    compile_function,
+    compile_graph,
+    normal_domain,
+    opsets_of,
+)
+from tautomer.numerics.onnx_evaluator.reference_kernel import reference_kernel
+from tautomer.numerics.onnx_evaluator.scope import Held, Scope
+
+Observe = Callable[[str, Value], None]
+Perturb = Callable[[str, Array], Array]
+
+
+class Evaluator:
+    """Evaluates one model.
+
+    Args:
+        model: what to run.
+        lift: True computes every float16, bfloat16 and float32 value in float64, with the constants exactly as stored.
+            Rounding that is part of the function stays: casts to a narrower 16-bit type, integers cast to floats, and
+            double constants cast to float32. False computes in the declared types; float16 and bfloat16 nodes compute in
+            float32 and are rounded at their outputs.
+        kernels: faster kernels by (domain, op_type) that take precedence over the evaluator's own.
+        perturb: called with the name and the (lifted) array of each floating initializer and Constant at every use; it
+            must give the same array for the same name.
+
+    Raises:
+        InvalidModel: the graph is malformed.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel | onnx.ModelProto,
+        *,
+        lift: bool,
+        kernels: Mapping[tuple[str, str], Kernel] = {},  # noqa: B006 (read-only mapping)
+        perturb: Perturb | None = None,
+    ) -> None:
+        loaded = model if isinstance(model, LoadedModel) else LoadedModel(model, None)
+        self._folder = loaded.folder
+        self._lift = lift
+        self._kernels = {**{("", name): kernel for name, kernel in KERNELS.items()}, **kernels}
+        self._perturb = perturb
+        self._graph = loaded.proto.graph
+        opsets = opsets_of(loaded.proto.opset_import)
+        self._plan = compile_graph(self._graph, opsets)
+        self._functions = {
+            (normal_domain(function.domain), function.name, function.overload): compile_function(function, opsets)
+            for function in loaded.proto.functions
+        }
+        self._signatures: dict[tuple[int, tuple[str, ...]], tuple[str, ...]] = {}
+        self._schema_functions: dict[tuple[int, tuple[str, ...]], Plan | None] = {}
+        if self._plan.outer:
+            raise InvalidModel(f"the graph uses values that nothing defines: {sorted(self._plan.outer)}")
+
+    @property
+    def inputs(self) -> list[TensorSpec]:
+        """The inputs a caller must give: the graph's, without those that are initializers."""
+        stored = {**self._plan.initializers, **self._plan.sparse_initializers}
+        return [_spec(value) for value in self._graph.input if value.name not in stored]
+
+    @property
+    def outputs(self) -> list[TensorSpec]:
+        """The graph's outputs."""
+        return [_spec(value) for value in self._graph.output]
+
+    def run(self, inputs: Mapping[str, Value], observe: Observe | None = None) -> dict[str, Value]:
+        """The graph's outputs by name: arrays (float64 for every lifted float), lists for sequences, None.
+
+        Args:
+            inputs: by name, in the declared types; when lifted, float64 arrays are taken as well.
+            observe: called with the name and value of every node output of the main graph, as it is computed.
+
+        Raises:
+            InvalidInput: an input is missing, unknown, or of another type or shape than declared.
+            EvaluatorError: the model cannot be evaluated; the class says why.
+        """
+        scope = Scope(self._plan, None, {})
+        declared = {value.name: value for value in self._graph.input}
+        if unknown := sorted(set(inputs) - set(declared)):
+            raise InvalidInput(f"the graph has no inputs {unknown}; it has {sorted(declared)}")
+        for spec in self.inputs:
+            if spec.name not in inputs:
+                raise InvalidInput(f"the graph's input {spec.name!r} is missing")
+        for index, name in enumerate(self._plan.inputs):
+            if name in inputs:
+                scope.values[name] = self._admit(_spec(declared[name]), self._plan.input_types[index], inputs[name])
+        with np.errstate(all="ignore"):
+            results = self._execute(scope, observe)
+        return {name: held.value for name, held in zip(self._plan.outputs, results, strict=True)}
+
+    def _admit(self, spec: TensorSpec, type_name: str, value: Value) -> Held:
+        if isinstance(value, list) or value is None or not type_name.startswith("tensor("):
+            element = element_of(type_name)
+            dtype = storage_dtype(element, lift=self._lift) if element else None
+            return Held(value if dtype is None else convert(value, dtype), type_name)
+        array = np.asarray(value)
+        element = element_of(type_name)
+        if array.dtype.kind in "UT":
+            array = array.astype(object)
+        stored = storage_dtype(element, lift=self._lift)
+        if array.dtype not in (declared_dtype(element), stored):
+            raise InvalidInput(f"input {spec.name!r} has type {array.dtype} where the graph declares {spec.dtype}")
+        if spec.shape is not None and (
+            len(spec.shape) != array.ndim
+            or any(isinstance(size, int) and size != found for size, found in zip(spec.shape, array.shape, strict=True))
+        ):
+            raise InvalidInput(f"input {spec.name!r} has shape {array.shape} where the graph declares {spec.shape}")
+        return Held(convert(array, stored), type_name)
+
+    def _execute(self, scope: Scope, observe: Observe | None = None) -> list[Held]:
+        for step in scope.plan.steps:
+            try:
+                results = self._step(step, scope)
+            except EvaluatorError as error:
+                if not error.op_type:
+                    raise type(error)(error.message, **_location(step)) from error
+                raise
+            for name, held in zip(step.node.output, results, strict=False):
+                if name:
+                    scope.values[name] = held
+                    if observe is not None:
+                        observe(name, held.value)
+            for name in step.frees:
+                scope.values.pop(name, None)
+        return [self._look_up(name, scope) for name in scope.plan.outputs]
+
+    def _look_up(self, name: str, scope: Scope) -> Held:
+        seen: Scope | None = scope
+        while seen is not None:
+            if name in seen.values:
+                return seen.values[name]
+            if name in seen.plan.initializers:
+                return self._constant(name, read_tensor(seen.plan.initializers[name], self._folder))
+            if name in seen.plan.sparse_initializers:
+                return self._constant(name, densify(seen.plan.sparse_initializers[name], self._folder))
+            seen = seen.parent
+        raise InvalidModel(f"the value {name!r} is used before anything defines it")
+
+    def _constant(self, name: str, array: Array) -> Held:
+        element = dtype_name(array.dtype)
+        value = convert(array, storage_dtype(element, lift=self._lift))
+        if self._perturb is not None and is_floating(value.dtype):
+            value = convert(np.asarray(self._perturb(name, value)), value.dtype)
+        return Held(value, f"tensor({element})", is_constant=True)
+
+    def _step(self, step: Step, scope: Scope) -> Sequence[Held]:
+        held = [self._look_up(name, scope) if name else None for name in step.node.input]
+        given = _resolve(step.attributes, scope.attributes)
+        function = self._functions.get((step.domain, step.op_type, step.node.overload))
+        if function is not None:
+            return self._call_function(function, held, given)
+        opset = scope.plan.opsets.get(step.domain)
+        schema = signatures.schema_of(step.domain, step.op_type, opset) if opset is not None else None
+        custom = self._kernels.get((step.domain, step.op_type))
+        if schema is None or opset is None:
+            if custom is None or opset is None:
+                raise UnsupportedOperator(
+                    f"no operator of this name in domain {step.domain or 'ai.onnx'!r} at opset {opset}", **_location(step)
+                )
+            raise UnsupportedOperator("it has no schema, so its output types are unknown", **_location(step))
+        if step.op_type == "Constant" and step.domain == "":
+            return [self._constant(step.node.output[0], _constant_value(given, step, self._folder))]
+        node = _resolved_node(step, given)
+        types = tuple("" if item is None else item.type_name for item in held)
+        bound = signatures.check_inputs(schema, opset, node, types)
+        if step.subgraphs:
+            control = control_flow.OPERATORS.get(step.op_type)
+            if control is None:
+                raise UnsupportedOperator("operators with subgraphs other than If, Loop, Scan and SequenceMap", **_location(step))
+            return control(
+                control_flow.ControlCall(
+                    step, opset, given, tuple(held), self._lift, lambda plan, arguments: self._run_body(plan, arguments, scope)
+                )
+            )
+        key = (id(step), types)
+        outputs = self._signatures.get(key)
+        if outputs is None or node is not step.node:
+            outputs = self._signatures[key] = signatures.output_types(schema, opset, node, types, bound)
+        attributes = {**signatures.default_attributes(step.domain, step.op_type, opset), **given}
+        if custom is None:
+            expansion = self._expansion(step, schema, opset, node, types)
+            if expansion is not None:
+                results = self._call_function(expansion, held, attributes)
+                return [Held(item.value, declared or item.type_name) for item, declared in zip(results, outputs, strict=False)]
+        call = Call(
+            node, opset, attributes, self._computable(held), types, outputs, self._lift,
+            tuple(item is not None and item.is_constant for item in held),
+        )
+        return self._finish(call, _invoke(custom or reference_kernel, call, step))
+
+    def _computable(self, held: Sequence[Held | None]) -> tuple[Value, ...]:
+        values: list[Value] = []
+        for item in held:
+            element = element_of(item.type_name) if item is not None else ""
+            value = None if item is None else item.value
+            values.append(convert(value, compute_dtype(element, lift=self._lift)) if element else value)
+        return tuple(values)
+
+    def _finish(self, call: Call, results: Sequence[Value]) -> list[Held]:
+        finished = []
+        for index, declared in enumerate(call.output_types):
+            if not declared:
+                finished.append(Held(None, ""))
+                continue
+            value = results[index] if index < len(results) else None
+            finished.append(Held(self._stored(value, declared, index), declared))
+        return finished
+
+    def _stored(self, value: Value, declared: str, index: int) -> Value:
+        if isinstance(value, list):
+            return [self._stored(item, declared, index) for item in value]
+        if value is None:
+            if declared.startswith("optional("):
+                return None
+            raise NodeExecutionError(f"the kernel gave no output {index}, which the graph uses")
+        element = element_of(declared)
+        array = np.asarray(value)
+        allowed = (storage_dtype(element, lift=self._lift), compute_dtype(element, lift=self._lift))
+        if array.dtype not in allowed:
+            raise NodeExecutionError(f"output {index} is {array.dtype} where {declared} asks for {allowed[0]}")
+        return convert(array, allowed[0])
+
+    def _run_body(self, plan: Plan, arguments: Sequence[Held], scope: Scope) -> list[Held]:
+        if len(arguments) != len(plan.inputs):
+            raise InvalidNode(f"its body {plan.name!r} takes {len(plan.inputs)} inputs and is given {len(arguments)}")
+        inner = Scope(plan, scope, scope.attributes, dict(zip(plan.inputs, arguments, strict=True)))
+        return self._execute(inner)
+
+    def _call_function(self, plan: Plan, held: Sequence[Held | None], given: Mapping[str, Any]) -> list[Held]:
+        if len(held) > len(plan.inputs):
+            raise InvalidNode(f"function {plan.name!r} takes {len(plan.inputs)} inputs and is given {len(held)}")
+        scope = Scope(plan, None, {**plan.defaults, **given})
+        for index, name in enumerate(plan.inputs):
+            item = held[index] if index < len(held) else None
+            scope.values[name] = Held(None, "") if item is None else item
+        return self._execute(scope)
+
+    def _expansion(
+        self, step: Step, schema: onnx.defs.OpSchema, opset: int, node: onnx.NodeProto, types: tuple[str, ...]
+    ) -> Plan | None:
+        key = (id(step), types)
+        if key not in self._schema_functions or node is not step.node:
+            function = function_of_schema(schema, opset, node, types)
+            self._schema_functions[key] = None if function is None else compile_function(function, {"": opset})
+        return self._schema_functions[key]
+
+
+def _invoke(kernel: Kernel, call: Call, step: Step) -> Sequence[Value]:
+    try:
+        results = kernel(call)
+    except (EvaluatorError, MemoryError):
+        raise
+    except Exception as error:
+        raise NodeExecutionError(f"{type(error).__name__}: {error}", **_location(step)) from error
+    return [results] if isinstance(results, np.ndarray | np.generic) else results
+
+
+def _location(step: Step) -> dict[str, str]:
+    return {"node_name": step.node.name, "op_type": step.op_type, "domain": step.domain}
+
+
+def _resolve(attributes: Mapping[str, Any], function_attributes: Mapping[str, Any]) -> dict[str, Any]:
+    resolved = {}
+    for name, value in attributes.items():
+        if not isinstance(value, Reference):
+            resolved[name] = value
+        elif value.name in function_attributes:
+            resolved[name] = function_attributes[value.name]
+    return resolved
+
+
+def _resolved_node(step: Step, given: Mapping[str, Any]) -> onnx.NodeProto:
+    referring = [name for name, value in step.attributes.items() if isinstance(value, Reference)]
+    if not referring:
+        return step.node
+    node = onnx.NodeProto()
+    node.CopyFrom(step.node)
+    kept = [attribute for attribute in step.node.attribute if attribute.name not in referring]
+    del node.attribute[:]
+    node.attribute.extend(kept)
+    for name in referring:
+        if name in given:
+            kind = onnx.AttributeProto.INTS if given[name] == [] else None
+            node.attribute.append(onnx.helper.make_attribute(name, given[name], attr_type=kind))
+    return node
+
+
+def _constant_value(given: Mapping[str, Any], step: Step, folder: Any) -> Array:
+    if len(given) != 1:
+        raise InvalidNode(f"it has {len(given)} values where one is needed", **_location(step))
+    name, value = next(iter(given.items()))
+    if name == "value":
+        return read_tensor(value, folder)
+    if name == "sparse_value":
+        return densify(value, folder)
+    dtypes: dict[str, Any] = {
+        "value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64,
+        "value_string": object, "value_strings": object,
+    }
+    if name not in dtypes:
+        raise InvalidNode(f"it has the unknown attribute {name!r}", **_location(step))
+    return np.asarray(value, dtype=dtypes[name])
+
+
+def _spec(value: onnx.ValueInfoProto) -> TensorSpec:
+    if value.type.WhichOneof("value") != "tensor_type":
+        return TensorSpec(value.name, None, None)
+    tensor = value.type.tensor_type
+    dtype = spec_dtype(element_of(tensor_type(tensor.elem_type))) if tensor.elem_type else None
+    if not tensor.HasField("shape"):
+        return TensorSpec(value.name, dtype, None)
+    shape = tuple(
+        dimension.dim_value if dimension.HasField("dim_value") else dimension.dim_param or None
+        for dimension in tensor.shape.dim
+    )
+    return TensorSpec(value.name, dtype, shape)
