@@ -208,13 +208,12 @@ def tell_surroundings(channel):
     }
 
 
-_COUNT = 0
+_SEEN = []
 
 
-def count_up(channel):
-    global _COUNT
-    _COUNT += 1
-    return _COUNT
+def remember(channel):
+    _SEEN.append("attempt")
+    return len(_SEEN)
 
 
 def return_object(channel):
@@ -237,11 +236,9 @@ def measure(channel, size_bytes):
     with channel.measure("large"):
         hoard = bytearray(size_bytes)
         hoard[::4096] = b"x" * len(hoard[::4096])
-    return None
 
 
 def write_into_events(channel):
     with (channel.folder / "events.jsonl").open("ab") as file:
         file.write(b"not json\n[]\n{}\n\xff\n")
     channel.emit("valid")
-    return None

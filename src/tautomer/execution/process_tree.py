@@ -35,15 +35,18 @@ def worker_processes(host: int, worker: int, spared: Collection[int]) -> list[in
 def memory_bytes(processes: Iterable[int]) -> int:
     """Resident memory of a worker's processes, as a person would count it.
 
-    The first counts with all its resident pages, those it shares with its host included. Each further one counts with
-    its proportional share, so that pages which forked processes have in common are not counted once for each.
+    A single process counts with all its resident pages, those it shares with its host included. Several count with
+    their proportional shares, so that pages which they have in common are counted once; the first is never counted
+    with less than it would be alone.
 
     Source: proc(5), /proc/pid/statm and /proc/pid/smaps_rollup.
     """
     first, *others = processes
     if sys.platform != "linux":
         return sum(map(_portable_resident_bytes, (first, *others)))
-    return _resident_bytes(first) + sum(map(_proportional_bytes, others))
+    if not others:
+        return _resident_bytes(first)
+    return max(_resident_bytes(first), sum(map(_proportional_bytes, (first, *others))))
 
 
 def kills_for_memory() -> int | None:

@@ -13,10 +13,30 @@ from typing import Any
 
 from tautomer.adapters.converters.torch_exports import Recorder, run_program
 from tautomer.adapters.onnx_files.snapshot import SnapshotFolder
+from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind
+from tautomer.adapters.torch_host import TORCH_HOST
 from tautomer.adapters.worker_api import Channel
 from tautomer.model import ArtifactKind, Stage
 
-NAME = "torch.onnx"
+ADAPTER = Adapter(
+    name="torch.onnx",
+    kind=AdapterKind.CONVERTER,
+    task="tautomer.adapters.converters.torch_onnx:convert",
+    host=TORCH_HOST,
+    requires=("torch", "onnxscript"),
+    extra="torch",
+    accepts=(ArtifactKind.MODEL_MODULE, ArtifactKind.EXPORTED_PROGRAM),
+    produces=ArtifactKind.ONNX,
+    checkpoints=(
+        AdapterCheckpoint("captured", Stage.LOAD_MODEL),
+        AdapterCheckpoint("decomposed", Stage.NODE_CONVERSION),
+        AdapterCheckpoint("translated", Stage.NODE_CONVERSION),
+        AdapterCheckpoint("version_converted", Stage.NODE_CONVERSION),
+        AdapterCheckpoint("optimized", Stage.OPTIMIZATION),
+        AdapterCheckpoint("saved", Stage.EXPORT),
+    ),
+    float64=True,
+)
 
 
 def prime() -> None:

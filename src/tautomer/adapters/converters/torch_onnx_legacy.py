@@ -12,10 +12,28 @@ from pathlib import Path
 from typing import Any
 
 from tautomer.adapters.converters.torch_exports import Recorder, run_program
+from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind
+from tautomer.adapters.torch_host import TORCH_HOST
 from tautomer.adapters.worker_api import Channel
 from tautomer.model import ArtifactKind, Stage
 
-NAME = "torch.onnx-legacy"
+ADAPTER = Adapter(
+    name="torch.onnx-legacy",
+    kind=AdapterKind.CONVERTER,
+    task="tautomer.adapters.converters.torch_onnx_legacy:convert",
+    host=TORCH_HOST,
+    requires=("torch", "onnxscript"),
+    extra="torch",
+    accepts=(ArtifactKind.MODEL_MODULE, ArtifactKind.TORCHSCRIPT),
+    produces=ArtifactKind.ONNX,
+    checkpoints=(
+        AdapterCheckpoint("traced", Stage.LOAD_MODEL),
+        AdapterCheckpoint("translated", Stage.NODE_CONVERSION),
+        AdapterCheckpoint("optimized", Stage.OPTIMIZATION),
+        AdapterCheckpoint("saved", Stage.EXPORT),
+    ),
+    float64=False,
+)
 
 
 def prime() -> None:

@@ -6,7 +6,29 @@ from typing import Any
 
 import numpy as np
 
+from tautomer.adapters.protocols import Adapter, AdapterKind
+from tautomer.adapters.torch_host import TORCH_HOST
 from tautomer.adapters.worker_api import Channel
+from tautomer.model import ArtifactKind
+
+
+def _source(name: str, kind: ArtifactKind, converter: str) -> Adapter:
+    return Adapter(
+        name=name,
+        kind=AdapterKind.SOURCE,
+        task="tautomer.adapters.sources.torch_source:reference",
+        host=TORCH_HOST,
+        requires=("torch", "onnxscript"),
+        extra="torch",
+        accepts=(kind,),
+        float64=True,
+        default_converter=converter,
+    )
+
+
+MODEL_MODULE = _source("torch", ArtifactKind.MODEL_MODULE, "torch.onnx")
+EXPORTED_PROGRAM = _source("exported-program", ArtifactKind.EXPORTED_PROGRAM, "torch.onnx")
+TORCHSCRIPT = _source("torchscript", ArtifactKind.TORCHSCRIPT, "torch.onnx-legacy")
 
 ENVELOPE_SAMPLES = 8
 """Perturbed float64 runs an envelope is taken from (docs/explanation/numerics.md)."""
@@ -42,6 +64,7 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = ENVELOPE
         "nondeterministic": _differs_from_itself(prepared),
     }
     scalars: set[float] = set()
+    fingerprints: set[str] = set()
     for index, one in enumerate(prepared.program.input_sets):
         channel.emit("stage", stage="load_model", doing=f"running the source on {one.name}")
         with channel.measure("step", step="source", stage="load_model", input=index):
@@ -59,10 +82,10 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = ENVELOPE
         write_values(channel.folder / entry["s32"], result.tensors())
         channel.emit("stage", stage="load_model", doing=f"computing the source in float64 on {one.name}")
         with channel.measure("step", step="float64", stage="load_model", input=index):
-            entry |= _float64(channel, prepared, index, samples, facts, scalars)
+            entry |= _float64(channel, prepared, index, samples, facts, scalars, fingerprints)
         sets.append(entry)
     facts["training_operators"] = sorted(set(facts["training_operators"]))
-    return {"sets": sets, "scalars": sorted(scalars), **facts}
+    return {"sets": sets, "scalars": sorted(scalars), "constants": sorted(fingerprints), **facts}
 
 
 def _differs_from_itself(prepared: Any) -> bool:
@@ -97,11 +120,17 @@ def _same(first: dict[str, Any], second: dict[str, Any]) -> bool:
 
 
 def _float64(
-    channel: Channel, prepared: Any, index: int, samples: int, facts: dict[str, Any], scalars: set[float]
+    channel: Channel,
+    prepared: Any,
+    index: int,
+    samples: int,
+    facts: dict[str, Any],
+    scalars: set[float],
+    fingerprints: set[str],
 ) -> dict[str, Any]:
     """The lifted answer and its envelope, or the reason why there is none."""
     from tautomer.adapters.tensor_file import write_values
-    from tautomer.adapters.torch_programs.capture import capture, scalars_of, training_operators
+    from tautomer.adapters.torch_programs.capture import capture, constants_of, scalars_of, training_operators
     from tautomer.adapters.torch_programs.lift import GraphRun, NotLiftable
     from tautomer.adapters.torch_programs.sampling import Envelope
     from tautomer.adapters.torch_programs.trees import to_tensor
@@ -117,6 +146,8 @@ def _float64(
         prepared.reset()
     facts["training_operators"].extend(training_operators(captured.graph))
     scalars |= scalars_of(captured.graph)
+    if index == 0:
+        fingerprints |= constants_of(captured.graph)
     tensors = prepared.tensors(index)
     replayed = GraphRun(captured.graph, lift=False).outputs(*tensors)
     write_values(

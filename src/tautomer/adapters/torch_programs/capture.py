@@ -15,6 +15,7 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
+from tautomer.adapters.onnx_files.fingerprint import fingerprint
 from tautomer.adapters.torch_programs.trees import CallArguments, leaves_of
 
 
@@ -84,6 +85,16 @@ def scalars_of(graph: torch.fx.GraphModule) -> set[float]:
         for argument in pytree.tree_leaves((node.args, node.kwargs)):
             if isinstance(argument, int | float) and not isinstance(argument, bool):
                 found.add(float(torch.tensor(float(argument), dtype=torch.float32)))
+    return found
+
+
+def constants_of(graph: torch.fx.GraphModule) -> set[str]:
+    """Fingerprints of the floating tensors the graph uses: parameters, buffers and constants."""
+    found = set()
+    for node in graph.graph.nodes:
+        value = getattr(graph, str(node.target), None) if node.op == "get_attr" else None
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and value.layout is torch.strided:
+            found.add(fingerprint(value.detach().to(torch.float32).contiguous().numpy()))
     return found
 
 

@@ -1,0 +1,72 @@
+"""The runtime `onnxruntime`: ONNX Runtime's CPU execution provider, with and without its graph optimizations."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind, WarmHost
+from tautomer.adapters.runtimes.sessions import run_all
+from tautomer.adapters.worker_api import Channel, peak_memory_bytes, reset_peak_memory
+from tautomer.model import ArtifactKind, Stage
+
+ADAPTER = Adapter(
+    name="onnxruntime",
+    kind=AdapterKind.RUNTIME,
+    task="tautomer.adapters.runtimes.onnxruntime_runtime:run",
+    host=WarmHost("onnxruntime", ("numpy", "onnxruntime", "tautomer.adapters.runtimes.onnxruntime_runtime")),
+    requires=("onnxruntime",),
+    extra="onnxruntime",
+    accepts=(ArtifactKind.ONNX,),
+    checkpoints=(
+        AdapterCheckpoint("onnxruntime unoptimized", Stage.RUNTIME_LOAD, "disabled"),
+        AdapterCheckpoint("onnxruntime optimized", Stage.RUNTIME_OPTIMIZATION, "all"),
+    ),
+)
+
+LEVELS = {
+    "disabled": "ORT_DISABLE_ALL",
+    "basic": "ORT_ENABLE_BASIC",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "all": "ORT_ENABLE_ALL",
+}
+"""Our names of the optimization levels, and ONNX Runtime's."""
+
+
+def run(
+    channel: Channel,
+    *,
+    model: str,
+    checkpoint: str,
+    inputs: list[str],
+    feeds: dict[str, str],
+    level: str,
+) -> dict[str, Any]:
+    """Load a model at one optimization level and run it on all input sets.
+
+    Emits `loaded`, then a `run` event for each input set with the file of its values or the error.
+
+    Raises:
+        Exception: the session could not be made; the runtime's own error.
+    """
+    import onnxruntime
+
+    stage = "runtime_load" if level == "disabled" else "runtime_optimization"
+    channel.emit("stage", stage=stage, doing=f"loading with optimization {level}")
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, LEVELS[level])
+    options.log_severity_level = 3
+    reset_peak_memory()
+    began = time.perf_counter()
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    channel.emit("loaded", seconds=time.perf_counter() - began, peak_memory_bytes=peak_memory_bytes())
+    names = [output.name for output in session.get_outputs()]
+    run_all(
+        channel,
+        checkpoint=checkpoint,
+        inputs=inputs,
+        feeds=feeds,
+        output_names=names,
+        call=lambda given: session.run(None, given),
+    )
+    return {"version": onnxruntime.__version__}

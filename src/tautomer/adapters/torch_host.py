@@ -1,0 +1,24 @@
+"""The warm process that every PyTorch task is forked from: what it imports and how it is primed."""
+
+from __future__ import annotations
+
+from tautomer.adapters.protocols import WarmHost
+
+TORCH_HOST = WarmHost(
+    "torch",
+    ("numpy", "onnx", "onnx_ir", "torch", "torch.onnx", "torch.export", "onnxscript", "tautomer.adapters.torch_host"),
+    prime="tautomer.adapters.torch_host:prime",
+)
+
+
+def prime() -> None:
+    """Export one fixed trivial model through each exporter, and import what the tasks use."""
+    import tautomer.adapters.onnx_files.evaluation
+    import tautomer.adapters.sources.torch_source
+    import tautomer.adapters.torch_programs.preparation
+    import tautomer.adapters.torch_programs.sampling
+    import tautomer.numerics.onnx_evaluator  # noqa: F401
+    from tautomer.adapters.converters import torch_onnx, torch_onnx_legacy
+
+    torch_onnx.prime()
+    torch_onnx_legacy.prime()
