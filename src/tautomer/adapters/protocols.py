@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tautomer.errors import InternalError
@@ -26,12 +27,15 @@ class WarmHost:
         preload: modules it imports.
         prime: `module:function` it calls once; must start no thread.
         fork_safe: whether it can be forked after that.
+        environment: variables it needs.
     """
 
     name: str
     preload: tuple[str, ...]
     prime: str | None = None
     fork_safe: bool = True
+    # numpy's BLAS starts its threads on import, and a process with threads cannot be forked.
+    environment: Mapping[str, str] = field(default_factory=lambda: {"OPENBLAS_NUM_THREADS": "1"}, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

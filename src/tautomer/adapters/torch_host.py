@@ -13,6 +13,8 @@ TORCH_HOST = WarmHost(
 
 def prime() -> None:
     """Export one fixed trivial model through each exporter, and import what the tasks use."""
+    import tqdm
+
     import tautomer.adapters.onnx_files.evaluation
     import tautomer.adapters.sources.torch_source
     import tautomer.adapters.torch_programs.preparation
@@ -20,5 +22,6 @@ def prime() -> None:
     import tautomer.numerics.onnx_evaluator  # noqa: F401
     from tautomer.adapters.converters import torch_onnx, torch_onnx_legacy
 
+    tqdm.tqdm.monitor_interval = 0  # its monitor is a thread
     torch_onnx.prime()
     torch_onnx_legacy.prime()

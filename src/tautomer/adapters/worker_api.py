@@ -36,7 +36,7 @@ class Channel:
         self._began = time.monotonic()
         self._events = folder / EVENTS_FILE
 
-    def emit(self, name: str, **fields: Any) -> None:
+    def emit(self, name: str, /, **fields: Any) -> None:
         """Report an event at once: what was emitted is known even if the process dies in the next instruction.
 
         Args:
@@ -51,7 +51,7 @@ class Channel:
             os.close(descriptor)
 
     @contextlib.contextmanager
-    def measure(self, name: str, **fields: Any) -> Iterator[dict[str, Any]]:
+    def measure(self, name: str, /, **fields: Any) -> Iterator[dict[str, Any]]:
         """Time a block and take its peak memory: emits `name.begin`, and `name` when the block ends without exception.
 
         The event carries `seconds` and `peak_memory_bytes`: the peak resident memory of this process within the
@@ -114,18 +114,19 @@ def perform(folder: Path) -> None:
 
 def write_error(folder: Path, error: BaseException, *, phase: str) -> None:
     """Leave an exception in the folder: for the supervisor as JSON, for people in the log."""
+    description = describe_exception(error)
+    write_json(folder / ERROR_FILE, {"phase": phase, **description})
+    with (folder / LOG_FILE).open("a", encoding="utf-8", errors="backslashreplace") as log:
+        log.write(description["traceback"])
+
+
+def describe_exception(error: BaseException) -> dict[str, Any]:
+    """All that JSON can say of an exception: type, message, bases, traceback, attributes, and its cause."""
     try:
         text = "".join(traceback.format_exception(error))
     except MemoryError:
         traceback.clear_frames(error.__traceback__)  # the frames hold what filled the memory
         text = "".join(traceback.format_exception_only(error))
-    write_json(folder / ERROR_FILE, {"phase": phase, **describe_exception(error), "traceback": text})
-    with (folder / LOG_FILE).open("a", encoding="utf-8", errors="backslashreplace") as log:
-        log.write(text)
-
-
-def describe_exception(error: BaseException) -> dict[str, Any]:
-    """Type, message, bases and JSON-representable attributes of an exception, and the type and message of its cause."""
     attributes = {name: value for name, value in _attributes(error) if _is_json(value)}
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None:
@@ -135,6 +136,7 @@ def describe_exception(error: BaseException) -> dict[str, Any]:
         "message": message_of(error),
         "mro": [qualified_name(base) for base in type(error).__mro__ if base is not object],
         "attributes": attributes,
+        "traceback": text,
     }
 
 

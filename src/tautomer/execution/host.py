@@ -177,9 +177,17 @@ class _Server:
                 if "dump" in message:
                     os.kill(child, DUMP_SIGNAL)
                 if "kill" in message:
-                    _kill_descendants(os.getpid(), self._spared)
+                    self._kill(child)
             if self._lines.closed:
-                _kill_descendants(os.getpid(), self._spared)
+                self._kill(child)
+
+    def _kill(self, child: int) -> None:
+        """End the child, its group, and on Linux whatever descends from it."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(child, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child, signal.SIGKILL)
+        _kill_descendants(os.getpid(), self._spared)
 
 
 def _become_child(host: int, settings: dict[str, Any], request: dict[str, Any]) -> NoReturn:
@@ -204,7 +212,7 @@ def _become_child(host: int, settings: dict[str, Any], request: dict[str, Any]) 
         if failure is None:
             worker_api.perform(folder)
         else:
-            worker_api.write_json(folder / worker_api.ERROR_FILE, {"phase": "preload", **failure, "traceback": ""})
+            worker_api.write_json(folder / worker_api.ERROR_FILE, {"phase": "preload", **failure})
         _flush()
         os._exit(0)
     except BaseException:

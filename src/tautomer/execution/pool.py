@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import threading
@@ -20,6 +21,8 @@ from tautomer.execution.host_process import HostProcess
 from tautomer.execution.process_tree import birth, end_processes, kills_for_memory, memory_bytes, worker_processes
 from tautomer.execution.workers import HostSpec, Task
 from tautomer.model import Attempt, Event, Hung, Limits, Resources
+
+_LOG = logging.getLogger(__name__)
 
 _POLL_S = 0.05
 _POLL_SHARE = 0.05
@@ -71,8 +74,8 @@ class Pool:
     ) -> Attempt:
         """Run one task to its end; see `Runner.submit`."""
         folder = folder.absolute()
-        _prepare(folder, task)
         while True:
+            _prepare(folder, task)
             host, idle = self._take(task.host)
             try:
                 if not idle:
@@ -90,7 +93,11 @@ class Pool:
             if attempt is not None:
                 self._give_back(host)
                 return attempt
-            host.end()  # it had died while idle, which is nothing this task did
+            status = host.exit_status()
+            host.end()
+            if not idle:
+                return crashed(status, Resources(0.0, 0), folder / LOG_FILE, ())
+            # an idle host had died before it was asked: nothing this task did
 
     def _take(self, spec: HostSpec) -> tuple[HostProcess, bool]:
         """A host for the exclusive use of this call, and whether it has served before."""
@@ -127,11 +134,12 @@ class Pool:
                 if "unavailable" in message:
                     log.write_bytes(host.output())
                     refuse_if_missing(task, message["unavailable"])
-                    error = {**message["unavailable"], "traceback": host.output().decode(errors="replace")}
-                    return refused(error, _since(began), log, ())
+                    return refused(message["unavailable"], _since(began), log, ())
                 if "ready" in message:
                     host.spared = frozenset(message["ready"]["spared"])
-                    if message["ready"]["threads"] != 1:
+                    threads = message["ready"]["threads"]
+                    if threads != 1:
+                        _LOG.info("host %r has %s threads: each attempt gets a fresh process", task.host.name, threads)
                         with self._lock:
                             self._threaded.add(task.host)
                     return None

@@ -56,6 +56,8 @@ class Runner(Protocol):
     ) -> Attempt:
         """Run one task to its end.
 
+        Time counts from the fork: with a host that can be forked, importing the framework is no part of it.
+
         Args:
             task: what to run.
             limits: wall-clock time and memory after which it is ended.

@@ -17,6 +17,7 @@ class ArtifactKind(StrEnum):
     MODEL_MODULE = "model_module"
     EXPORTED_PROGRAM = "exported_program"
     TORCHSCRIPT = "torchscript"
+    PICKLED_MODULE = "pickled_module"
     ONNX = "onnx"
 
 

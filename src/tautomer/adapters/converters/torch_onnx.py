@@ -25,7 +25,7 @@ ADAPTER = Adapter(
     host=TORCH_HOST,
     requires=("torch", "onnxscript"),
     extra="torch",
-    accepts=(ArtifactKind.MODEL_MODULE, ArtifactKind.EXPORTED_PROGRAM),
+    accepts=(ArtifactKind.MODEL_MODULE, ArtifactKind.PICKLED_MODULE, ArtifactKind.EXPORTED_PROGRAM),
     produces=ArtifactKind.ONNX,
     checkpoints=(
         AdapterCheckpoint("captured", Stage.LOAD_MODEL),

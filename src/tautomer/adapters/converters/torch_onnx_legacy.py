@@ -24,7 +24,7 @@ ADAPTER = Adapter(
     host=TORCH_HOST,
     requires=("torch", "onnxscript"),
     extra="torch",
-    accepts=(ArtifactKind.MODEL_MODULE, ArtifactKind.TORCHSCRIPT),
+    accepts=(ArtifactKind.MODEL_MODULE, ArtifactKind.PICKLED_MODULE, ArtifactKind.TORCHSCRIPT),
     produces=ArtifactKind.ONNX,
     checkpoints=(
         AdapterCheckpoint("traced", Stage.LOAD_MODEL),

@@ -56,7 +56,7 @@ def evaluate(
                 imported.version = opset_override
     stated = _stated_shapes(loaded.proto)
     kernels = kernel_table()
-    for precision in precisions or ["declared", "float64"]:
+    for precision in ["declared", "float64"] if precisions is None else precisions:
         for index, file in enumerate(inputs):
             _run(channel, loaded, kernels, checkpoint, precision, index, file, feeds, stated)
     if constant_samples:

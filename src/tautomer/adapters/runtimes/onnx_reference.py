@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind, WarmHost
+from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind
+from tautomer.adapters.runtimes.onnx_host import ONNX_HOST
 from tautomer.adapters.runtimes.sessions import run_all
 from tautomer.adapters.worker_api import Channel, peak_memory_bytes, reset_peak_memory
 from tautomer.model import ArtifactKind, Stage
@@ -16,7 +17,7 @@ ADAPTER = Adapter(
     name="onnx-reference",
     kind=AdapterKind.RUNTIME,
     task="tautomer.adapters.runtimes.onnx_reference:run",
-    host=WarmHost("onnx", ("numpy", "onnx", "onnx.reference", "tautomer.adapters.runtimes.onnx_reference")),
+    host=ONNX_HOST,
     requires=("onnx",),
     extra="onnxruntime",
     accepts=(ArtifactKind.ONNX,),

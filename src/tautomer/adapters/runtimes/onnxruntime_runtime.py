@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind, WarmHost
+from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind
+from tautomer.adapters.runtimes.onnx_host import ONNX_HOST
 from tautomer.adapters.runtimes.sessions import run_all
 from tautomer.adapters.worker_api import Channel, peak_memory_bytes, reset_peak_memory
 from tautomer.model import ArtifactKind, Stage
@@ -14,7 +15,7 @@ ADAPTER = Adapter(
     name="onnxruntime",
     kind=AdapterKind.RUNTIME,
     task="tautomer.adapters.runtimes.onnxruntime_runtime:run",
-    host=WarmHost("onnxruntime", ("numpy", "onnxruntime", "tautomer.adapters.runtimes.onnxruntime_runtime")),
+    host=ONNX_HOST,
     requires=("onnxruntime",),
     extra="onnxruntime",
     accepts=(ArtifactKind.ONNX,),

@@ -12,7 +12,7 @@ from tautomer.adapters.worker_api import Channel
 from tautomer.model import ArtifactKind
 
 
-def _source(name: str, kind: ArtifactKind, converter: str) -> Adapter:
+def _source(name: str, kinds: tuple[ArtifactKind, ...], converter: str) -> Adapter:
     return Adapter(
         name=name,
         kind=AdapterKind.SOURCE,
@@ -20,15 +20,15 @@ def _source(name: str, kind: ArtifactKind, converter: str) -> Adapter:
         host=TORCH_HOST,
         requires=("torch", "onnxscript"),
         extra="torch",
-        accepts=(kind,),
+        accepts=kinds,
         float64=True,
         default_converter=converter,
     )
 
 
-MODEL_MODULE = _source("torch", ArtifactKind.MODEL_MODULE, "torch.onnx")
-EXPORTED_PROGRAM = _source("exported-program", ArtifactKind.EXPORTED_PROGRAM, "torch.onnx")
-TORCHSCRIPT = _source("torchscript", ArtifactKind.TORCHSCRIPT, "torch.onnx-legacy")
+MODEL_MODULE = _source("torch", (ArtifactKind.MODEL_MODULE, ArtifactKind.PICKLED_MODULE), "torch.onnx")
+EXPORTED_PROGRAM = _source("exported-program", (ArtifactKind.EXPORTED_PROGRAM,), "torch.onnx")
+TORCHSCRIPT = _source("torchscript", (ArtifactKind.TORCHSCRIPT,), "torch.onnx-legacy")
 
 ENVELOPE_SAMPLES = 8
 """Perturbed float64 runs an envelope is taken from (docs/explanation/numerics.md)."""

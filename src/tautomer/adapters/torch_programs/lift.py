@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
+from tautomer.numerics.formats import unit_roundoff
+
 LIFTED = {
     torch.float16: torch.float64,
     torch.bfloat16: torch.float64,
@@ -20,8 +22,10 @@ LIFTED = {
     torch.complex32: torch.complex128,
     torch.complex64: torch.complex128,
 }
-UNIT_ROUNDOFF = {torch.float16: 2.0**-11, torch.bfloat16: 2.0**-8, torch.float32: 2.0**-24, torch.complex64: 2.0**-24}
-"""Unit roundoff u = 2**-p of each format (IEEE 754-2019, table 3.5; bfloat16 has p = 8)."""
+UNIT_ROUNDOFF = {
+    dtype: unit_roundoff(str(dtype).removeprefix("torch."))
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128)
+}
 
 PERTURBATION_U = 4.0
 """Half-width of the uniform relative perturbation, in units of u: a few roundings an operator, as blocked kernels have."""

@@ -95,9 +95,11 @@ def load_program(spec: dict[str, Any]) -> TorchProgram:
     if kind is ArtifactKind.MODEL_MODULE:
         program = _load_module_file(path, spec["seed"])
     elif kind is ArtifactKind.EXPORTED_PROGRAM:
-        program = _load_exported_program(path, spec["seed"])
+        program = _load_exported_program(path)
     elif kind is ArtifactKind.TORCHSCRIPT:
         program = _load_torchscript(path)
+    elif kind is ArtifactKind.PICKLED_MODULE:
+        program = _load_pickled_module(path)
     else:
         raise ModelFileError("TA111", f"{path} is not a PyTorch model.")
     return _with_input_files(program, [Path(file) for file in spec.get("inputs") or ()], spec)
@@ -204,7 +206,7 @@ def _import_file(path: Path, seed: int) -> Any:
     return module
 
 
-def _load_exported_program(path: Path, seed: int) -> TorchProgram:
+def _load_exported_program(path: Path) -> TorchProgram:
     try:
         program = torch.export.load(path)
     except Exception as error:
@@ -226,6 +228,19 @@ def _load_torchscript(path: Path) -> TorchProgram:
         notes = (f"{path.name} was saved in train mode; it is converted and compared in eval mode.",)
     model.eval()
     return TorchProgram(model, model, (), None, path, notes)
+
+
+def _load_pickled_module(path: Path) -> TorchProgram:
+    try:
+        model = torch.load(path, weights_only=False, map_location="cpu")
+    except Exception as error:
+        raise ModelFileError("TA114", f"{path.name} cannot be unpickled: {first_line(error)}") from error
+    if not isinstance(model, torch.nn.Module):
+        raise ModelFileError(
+            "TA114", f"{path.name} holds a {type(model).__name__}, not a module.", "Write a model module that loads the weights."
+        )
+    model.eval()
+    return TorchProgram(model, model, (), None, path)
 
 
 def first_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""What a kernel receives: one node with its attributes resolved, its inputs in the compute type, and the declared types."""
+"""What a kernel receives: a node with its attributes resolved, inputs in the compute type, and the declared types."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Call:
 
 
 Kernel = Callable[[Call], Array | Sequence[Value]]
-"""Computes a node: returns its output array, or a sequence of outputs in the schema's order (None for one not computed)."""
+"""Computes a node: returns its output array, or a sequence of outputs in the schema's order (None: not computed)."""
 
 
 def axis_of(axis: int, rank: int) -> int:

@@ -146,4 +146,3 @@ OPERATORS: Mapping[str, Callable[[ControlCall], list[Held]]] = {
     "SequenceMap": _sequence_map,
 }
 """Operators with subgraphs, all of ONNX's own domain."""
-

@@ -58,8 +58,8 @@ class Evaluator:
         model: what to run.
         lift: True computes every float16, bfloat16 and float32 value in float64, with the constants exactly as stored.
             Rounding that is part of the function stays: casts to a narrower 16-bit type, integers cast to floats, and
-            double constants cast to float32. False computes in the declared types; float16 and bfloat16 nodes compute in
-            float32 and are rounded at their outputs.
+            double constants cast to float32. False computes in the declared types; float16 and bfloat16 nodes
+            compute in float32 and are rounded at their outputs.
         kernels: faster kernels by (domain, op_type) that take precedence over the evaluator's own.
         perturb: called with the name and the (lifted) array of each floating initializer and Constant at every use; it
             must give the same array for the same name.
@@ -73,7 +73,7 @@ class Evaluator:
         model: LoadedModel | onnx.ModelProto,
         *,
         lift: bool,
-        kernels: Mapping[tuple[str, str], Kernel] = {},  # noqa: B006 (read-only mapping)
+        kernels: Mapping[tuple[str, str], Kernel] = {},
         perturb: Perturb | None = None,
     ) -> None:
         loaded = model if isinstance(model, LoadedModel) else LoadedModel(model, None)
@@ -148,7 +148,7 @@ class Evaluator:
             raise InvalidInput(f"input {spec.name!r} has shape {array.shape} where the graph declares {spec.shape}")
         return Held(convert(array, stored), type_name)
 
-    def _execute(self, scope: Scope, observe: Observe | None = None) -> list[Held]:
+    def _execute(self, scope: Scope, observe: Observe | None = None, outputs_count: int | None = None) -> list[Held]:
         for step in scope.plan.steps:
             try:
                 results = self._step(step, scope)
@@ -163,7 +163,7 @@ class Evaluator:
                         observe(name, held.value)
             for name in step.frees:
                 scope.values.pop(name, None)
-        return [self._look_up(name, scope) for name in scope.plan.outputs]
+        return [self._look_up(name, scope) for name in scope.plan.outputs[:outputs_count]]
 
     def _look_up(self, name: str, scope: Scope) -> Held:
         seen: Scope | None = scope
@@ -189,14 +189,15 @@ class Evaluator:
         given = _resolve(step.attributes, scope.attributes)
         function = self._functions.get((step.domain, step.op_type, step.node.overload))
         if function is not None:
-            return self._call_function(function, held, given)
+            return self._call_function(function, held, given, len(step.node.output))
         opset = scope.plan.opsets.get(step.domain)
         schema = signatures.schema_of(step.domain, step.op_type, opset) if opset is not None else None
         custom = self._kernels.get((step.domain, step.op_type))
         if schema is None or opset is None:
             if custom is None or opset is None:
                 raise UnsupportedOperator(
-                    f"no operator of this name in domain {step.domain or 'ai.onnx'!r} at opset {opset}", **_location(step)
+                    f"no operator of this name in domain {step.domain or 'ai.onnx'!r} at opset {opset}",
+                    **_location(step),
                 )
             raise UnsupportedOperator("it has no schema, so its output types are unknown", **_location(step))
         if step.op_type == "Constant" and step.domain == "":
@@ -204,13 +205,16 @@ class Evaluator:
         node = _resolved_node(step, given)
         types = tuple("" if item is None else item.type_name for item in held)
         bound = signatures.check_inputs(schema, opset, node, types)
-        if step.subgraphs:
-            control = control_flow.OPERATORS.get(step.op_type)
-            if control is None:
-                raise UnsupportedOperator("operators with subgraphs other than If, Loop, Scan and SequenceMap", **_location(step))
+        control = control_flow.OPERATORS.get(step.op_type) if step.domain == "" else None
+        if control is not None:
             return control(
                 control_flow.ControlCall(
-                    step, opset, given, tuple(held), self._lift, lambda plan, arguments: self._run_body(plan, arguments, scope)
+                    step,
+                    opset,
+                    given,
+                    tuple(held),
+                    self._lift,
+                    lambda plan, arguments: self._run_body(plan, arguments, scope),
                 )
             )
         key = (id(step), types)
@@ -219,12 +223,21 @@ class Evaluator:
             outputs = self._signatures[key] = signatures.output_types(schema, opset, node, types, bound)
         attributes = {**signatures.default_attributes(step.domain, step.op_type, opset), **given}
         if custom is None:
-            expansion = self._expansion(step, schema, opset, node, types)
+            expansion = self._expansion(step, schema, scope.plan.opsets, node, types)
             if expansion is not None:
-                results = self._call_function(expansion, held, attributes)
-                return [Held(item.value, declared or item.type_name) for item, declared in zip(results, outputs, strict=False)]
+                results = self._call_function(expansion, held, attributes, len(outputs))
+                return [
+                    Held(item.value, declared or item.type_name)
+                    for item, declared in zip(results, outputs, strict=False)
+                ]
         call = Call(
-            node, opset, attributes, self._computable(held), types, outputs, self._lift,
+            node,
+            opset,
+            attributes,
+            self._computable(held),
+            types,
+            outputs,
+            self._lift,
             tuple(item is not None and item.is_constant for item in held),
         )
         return self._finish(call, _invoke(custom or reference_kernel, call, step))
@@ -264,25 +277,36 @@ class Evaluator:
     def _run_body(self, plan: Plan, arguments: Sequence[Held], scope: Scope) -> list[Held]:
         if len(arguments) != len(plan.inputs):
             raise InvalidNode(f"its body {plan.name!r} takes {len(plan.inputs)} inputs and is given {len(arguments)}")
-        inner = Scope(plan, scope, scope.attributes, dict(zip(plan.inputs, arguments, strict=True)))
-        return self._execute(inner)
+        # A body may declare an optional where the node is given a plain value.
+        values = {
+            name: Held(item.value, declared) if declared.startswith("optional(") else item
+            for name, declared, item in zip(plan.inputs, plan.input_types, arguments, strict=True)
+        }
+        return self._execute(Scope(plan, scope, scope.attributes, values))
 
-    def _call_function(self, plan: Plan, held: Sequence[Held | None], given: Mapping[str, Any]) -> list[Held]:
+    def _call_function(
+        self, plan: Plan, held: Sequence[Held | None], given: Mapping[str, Any], outputs_count: int
+    ) -> list[Held]:
         if len(held) > len(plan.inputs):
             raise InvalidNode(f"function {plan.name!r} takes {len(plan.inputs)} inputs and is given {len(held)}")
         scope = Scope(plan, None, {**plan.defaults, **given})
         for index, name in enumerate(plan.inputs):
             item = held[index] if index < len(held) else None
             scope.values[name] = Held(None, "") if item is None else item
-        return self._execute(scope)
+        return self._execute(scope, outputs_count=outputs_count)
 
     def _expansion(
-        self, step: Step, schema: onnx.defs.OpSchema, opset: int, node: onnx.NodeProto, types: tuple[str, ...]
+        self,
+        step: Step,
+        schema: onnx.defs.OpSchema,
+        opsets: Mapping[str, int],
+        node: onnx.NodeProto,
+        types: tuple[str, ...],
     ) -> Plan | None:
         key = (id(step), types)
         if key not in self._schema_functions or node is not step.node:
-            function = function_of_schema(schema, opset, node, types)
-            self._schema_functions[key] = None if function is None else compile_function(function, {"": opset})
+            function = function_of_schema(schema, opsets[step.domain], node, types)
+            self._schema_functions[key] = None if function is None else compile_function(function, opsets)
         return self._schema_functions[key]
 
 
@@ -335,8 +359,12 @@ def _constant_value(given: Mapping[str, Any], step: Step, folder: Any) -> Array:
     if name == "sparse_value":
         return densify(value, folder)
     dtypes: dict[str, Any] = {
-        "value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64,
-        "value_string": object, "value_strings": object,
+        "value_float": np.float32,
+        "value_floats": np.float32,
+        "value_int": np.int64,
+        "value_ints": np.int64,
+        "value_string": object,
+        "value_strings": object,
     }
     if name not in dtypes:
         raise InvalidNode(f"it has the unknown attribute {name!r}", **_location(step))

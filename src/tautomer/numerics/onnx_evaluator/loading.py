@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
-import google.protobuf.message
 import numpy as np
 import onnx
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
@@ -37,7 +37,10 @@ def load_model(path: Path) -> LoadedModel:
     """
     try:
         proto = onnx.load(str(path), load_external_data=False)
-    except (OSError, google.protobuf.message.DecodeError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:
+        # protobuf's decoding errors have no class that onnx names, and this module imports only onnx.
         raise InvalidModel(f"{path} cannot be read as an ONNX model: {error}") from error
     return LoadedModel(proto, path.resolve().parent)
 
@@ -46,7 +49,7 @@ def read_tensor(tensor: onnx.TensorProto, folder: Path | None) -> Array:
     """The values of a tensor in its declared type, read-only: a view of the message or a map of the external file.
 
     Raises:
-        InvalidModel: the external data is missing, too short, or outside `folder`; the stored bytes do not fit the shape.
+        InvalidModel: the external data is missing, too short, or outside `folder`, or the bytes do not fit the shape.
     """
     try:
         dtype = declared_dtype(element_name(tensor.data_type))
@@ -83,7 +86,7 @@ def _decode_strings(values: Array) -> Array:
     return decoded.reshape(values.shape)
 
 
-def _read_external(tensor: onnx.TensorProto, dtype: np.dtype, folder: Path | None) -> Array:  # type: ignore[type-arg]
+def _read_external(tensor: onnx.TensorProto, dtype: np.dtype[Any], folder: Path | None) -> Array:
     info = ExternalDataInfo(tensor)
     path = _external_path(info.location, tensor.name, folder)
     shape = tuple(tensor.dims)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import onnx
 
@@ -10,12 +11,12 @@ from tautomer.numerics.onnx_evaluator.element_types import proto_of_type
 
 
 def function_of_schema(
-    schema: onnx.defs.OpSchema, opset: int, node: onnx.NodeProto, types: Sequence[str]
+    schema: Any, opset: int, node: onnx.NodeProto, types: Sequence[str]
 ) -> onnx.FunctionProto | None:
     """The operator's body in terms of other operators at `opset`, or None where ONNX gives none.
 
     Args:
-        schema: of the operator.
+        schema: the operator's `OpSchema`, whose stubs lack the members used here.
         opset: version the body's own operators are read at.
         node: the node, for bodies that depend on its attributes.
         types: declared types of its inputs, for bodies that depend on them.
@@ -30,9 +31,7 @@ def function_of_schema(
         versions = [version for version in schema.context_dependent_function_opset_versions if version <= opset]
         if not versions:
             return None
-        protos = [
-            (proto_of_type(declared) if declared else onnx.TypeProto()).SerializeToString() for declared in types
-        ]
+        protos = [(proto_of_type(declared) if declared else onnx.TypeProto()).SerializeToString() for declared in types]
         function.ParseFromString(
             schema.get_context_dependent_function_with_opset_version(max(versions), node.SerializeToString(), protos)
         )

@@ -159,9 +159,7 @@ def _text(stored: bytes) -> str:
     return stored.decode("utf-8", errors="surrogateescape")
 
 
-def _compile_attributes(
-    node: onnx.NodeProto, opsets: Mapping[str, int]
-) -> tuple[dict[str, Any], dict[str, Plan]]:
+def _compile_attributes(node: onnx.NodeProto, opsets: Mapping[str, int]) -> tuple[dict[str, Any], dict[str, Plan]]:
     attributes: dict[str, Any] = {}
     subgraphs: dict[str, Plan] = {}
     for attribute in node.attribute:
@@ -207,6 +205,15 @@ def _plan(
         kept.update(last_used)
         steps.append(Step(node, normal_domain(node.domain), attributes, subgraphs, last_used))
     return Plan(
-        name, inputs, input_types, outputs, output_protos, initializers, sparse_initializers, tuple(reversed(steps)), opsets, defaults,
+        name,
+        inputs,
+        input_types,
+        outputs,
+        output_protos,
+        initializers,
+        sparse_initializers,
+        tuple(reversed(steps)),
+        opsets,
+        defaults,
         frozenset(outer),
     )

@@ -44,9 +44,7 @@ def _constraints(domain: str, op_type: str, opset: int) -> dict[str, frozenset[s
     return {item.type_param_str: frozenset(item.allowed_type_strs) for item in schema.type_constraints}
 
 
-def check_inputs(
-    schema: onnx.defs.OpSchema, opset: int, node: onnx.NodeProto, types: Sequence[str]
-) -> dict[str, str]:
+def check_inputs(schema: onnx.defs.OpSchema, opset: int, node: onnx.NodeProto, types: Sequence[str]) -> dict[str, str]:
     """The type each of the schema's type variables is bound to by the declared types of the inputs.
 
     Raises:

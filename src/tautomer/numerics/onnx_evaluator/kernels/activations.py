@@ -77,7 +77,7 @@ def _gelu(call: Call) -> Array:
 
 def _leaky_relu(call: Call) -> Array:
     x = call.inputs[0]
-    return np.where(x < 0, x * x.dtype.type(call.get("alpha", 0.01)), x)
+    return np.asarray(np.where(x < 0, x * x.dtype.type(call.get("alpha", 0.01)), x))
 
 
 def _prelu(call: Call) -> Array:
@@ -86,12 +86,12 @@ def _prelu(call: Call) -> Array:
         slope = slope.reshape(slope.shape + (1,) * (x.ndim - 2))
     if np.broadcast_shapes(x.shape, slope.shape) != x.shape:
         raise ValueError(f"slope of shape {slope.shape} does not broadcast to {x.shape}")
-    return np.where(x < 0, x * slope, x)
+    return np.asarray(np.where(x < 0, x * slope, x))
 
 
 def _elu(call: Call) -> Array:
     x = call.inputs[0]
-    return np.where(x < 0, x.dtype.type(call.get("alpha", 1.0)) * np.expm1(np.minimum(x, 0)), x)
+    return np.asarray(np.where(x < 0, x.dtype.type(call.get("alpha", 1.0)) * np.expm1(np.minimum(x, 0)), x))
 
 
 def _celu(call: Call) -> Array:
@@ -102,10 +102,11 @@ def _celu(call: Call) -> Array:
 
 def _selu(call: Call) -> Array:
     x = call.inputs[0]
-    alpha, gamma = x.dtype.type(call.get("alpha", 1.67326319217681884765625)), x.dtype.type(
-        call.get("gamma", 1.05070102214813232421875)
+    alpha, gamma = (
+        x.dtype.type(call.get("alpha", 1.67326319217681884765625)),
+        x.dtype.type(call.get("gamma", 1.05070102214813232421875)),
     )
-    return np.where(x > 0, gamma * x, gamma * (alpha * np.expm1(np.minimum(x, 0))))
+    return np.asarray(np.where(x > 0, gamma * x, gamma * (alpha * np.expm1(np.minimum(x, 0)))))
 
 
 def _hard_sigmoid(call: Call) -> Array:
@@ -121,14 +122,15 @@ def _hard_swish(x: Array) -> Array:
 
 def _thresholded_relu(call: Call) -> Array:
     x = call.inputs[0]
-    return np.where(x > call.get("alpha", 1.0), x, x.dtype.type(0)) + np.where(np.isnan(x), x, x.dtype.type(0))
+    return np.asarray(np.where((x > call.get("alpha", 1.0)) | np.isnan(x), x, x.dtype.type(0)))
 
 
 def _shrink(call: Call) -> Array:
     x = call.inputs[0]
     lambd, bias = call.get("lambd", 0.5), call.get("bias", 0.0)
     above, below = x > lambd, x < -lambd
-    return np.where(below, x + x.dtype.type(bias), np.where(above, x - x.dtype.type(bias), x.dtype.type(0))).astype(x.dtype)
+    shrunk = np.where(below, x + x.dtype.type(bias), np.where(above, x - x.dtype.type(bias), x.dtype.type(0)))
+    return np.asarray(np.where(np.isnan(x), x, shrunk)).astype(x.dtype)
 
 
 def _swish(call: Call) -> Array:

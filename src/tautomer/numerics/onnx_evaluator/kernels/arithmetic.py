@@ -55,7 +55,7 @@ def _divide(a: Array, b: Array) -> Array:
         return quotient
     # Integer division truncates; numpy's rounds down.
     inexact_negative = (np.remainder(a, b) != 0) & ((a < 0) != (b < 0)) & (np.asarray(b) != 0)
-    return quotient + inexact_negative.astype(quotient.dtype)
+    return np.asarray(quotient + inexact_negative.astype(quotient.dtype))
 
 
 def _mod(call: Call) -> Array:

@@ -144,9 +144,8 @@ def _cast_like(call: Call) -> Array:
 
 def _bit_cast(call: Call) -> Array:
     source, target = call.element(0), element_of(call.output_types[0])
-    stored = np.ascontiguousarray(call.inputs[0].astype(declared_dtype(source)))
+    stored = call.inputs[0].astype(declared_dtype(source), order="C")
     return np.asarray(stored.view(declared_dtype(target)).astype(storage_dtype(target, lift=call.lift)))
 
 
 KERNELS: Mapping[str, Kernel] = {"BitCast": _bit_cast, "Cast": _cast, "CastLike": _cast_like}
-

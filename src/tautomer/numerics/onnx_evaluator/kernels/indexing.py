@@ -69,7 +69,7 @@ def _one_hot(call: Call) -> Array:
     shape = [1] * (indices.ndim + 1)
     shape[axis] = size
     hot = np.expand_dims(wrapped, axis) == np.arange(size).reshape(shape)
-    return np.where(hot, values[1], values[0]).astype(values.dtype)
+    return np.asarray(np.where(hot, values[1], values[0])).astype(values.dtype)
 
 
 def _compress(call: Call) -> Array:

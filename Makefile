@@ -1,0 +1,52 @@
+# Everything a developer or CI does. VENV names the virtual environment; it is made where it is missing.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test test-fast lint format bench clean
+
+demo: $(VENV)/.installed-demo
+	$(BIN)/tautomer check examples/minilm.py --via torch.onnx --via torch.onnx-legacy --report demo-report.html
+
+test: lint
+	$(BIN)/python -m pytest --require-adapters
+
+test-fast: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-test
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.installed-test
+	@for script in benchmarks/*.py; do $(BIN)/python "$$script" || exit 1; done
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# torch by its exact version and by itself: a resolver that chooses torch among other requirements may settle for a build
+# with gigabytes of accelerator libraries. The build backend is installed, not fetched by pip's build isolation, because
+# constraints do not reach into that.
+$(VENV)/.torch: constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) "$$(grep '^torch==' constraints.txt)"
+	$(PIP_INSTALL) hatchling editables
+	@touch $@
+
+$(VENV)/.installed-demo: pyproject.toml $(VENV)/.torch
+	$(PIP_INSTALL) --no-build-isolation -e '.[torch,onnxruntime,demo]'
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml $(VENV)/.torch
+	$(PIP_INSTALL) --no-build-isolation -e '.[torch,onnxruntime,demo,dev]'
+	@touch $@ $(VENV)/.installed-demo

@@ -1,0 +1,296 @@
+"""From verdicts to findings: which deviation counts, where it surfaced, and which stage caused it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tautomer.checking.attempts import describe
+from tautomer.checking.interface import InterfaceFault
+from tautomer.checking.location import locate_node
+from tautomer.checking.pipeline import Conversion
+from tautomer.checking.verdicts import RunFault, Verdict, error_text, fault_text
+from tautomer.model import (
+    Cause,
+    CauseCategory,
+    Completed,
+    Finding,
+    Hung,
+    Kind,
+    Location,
+    OutOfMemory,
+    Outcome,
+    Refused,
+    Stage,
+    Symptom,
+)
+from tautomer.numerics.judge import Judgement
+from tautomer.numerics.strict import Strictness
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """Where a deviation was caused.
+
+    Attributes:
+        stage: the stage.
+        verdict: the first checkpoint that shows it, where one does.
+        evidence: how that is known.
+    """
+
+    stage: Stage
+    verdict: Verdict | None
+    evidence: str
+
+
+def findings_of(conversion: Conversion, runtime: Sequence[Verdict], training: Sequence[str]) -> list[Finding]:
+    """Everything that is wrong with one pair, most telling first.
+
+    Args:
+        conversion: checkpoints of the converter, judged.
+        runtime: checkpoints of the runtime, judged.
+        training: operators of the source that act as in training.
+    """
+    if conversion.model is None:
+        return _conversion_failed(conversion)
+    found = _interface_findings(conversion, runtime)
+    frozen = bool(found)
+    checker = next((verdict for verdict in conversion.verdicts if verdict.stage is Stage.VALIDATION), None)
+    steps = [verdict for verdict in conversion.verdicts if verdict is not checker]
+    refused = next((verdict for verdict in runtime if verdict.outcome is Outcome.FAILED), None)
+    divergent = next((verdict for verdict in runtime if verdict.outcome is Outcome.DIVERGENT), None)
+    if checker is not None and checker.faulty and conversion.full_check is None:
+        found.append(_refusal(checker, steps, Stage.VALIDATION, runtime_refuses=refused is not None))
+    elif refused is not None and not (frozen and _refuses_only_sizes(refused)):
+        found.append(_refusal(refused, steps, _stage_of(refused), runtime_refuses=True))
+    if divergent is not None and not frozen:
+        found.append(_divergence(divergent, steps, runtime, training))
+    elif not found and steps and steps[-1].semantic_fault and steps[-1].outcome is Outcome.DIVERGENT:
+        found.append(_divergence(steps[-1], steps, runtime, training))
+    if not found and checker is not None and checker.faulty:
+        found.append(_refusal(checker, steps, Stage.VALIDATION, runtime_refuses=False))
+    return found
+
+
+def warnings_of(conversion: Conversion, runtime: Sequence[Verdict]) -> list[str]:
+    """What a person should know although it is no finding."""
+    said = [fault.message for fault in conversion.interface if fault.harmless]
+    ends_well = all(not verdict.faulty for verdict in runtime)
+    for verdict in conversion.verdicts:
+        if verdict.faulty and ends_well and verdict.stage is not Stage.VALIDATION:
+            said.append(f"checkpoint '{verdict.name}' deviates, but what comes after it does not: {verdict.report().detail}")
+        for fact in verdict.record.contradictions[:1]:
+            said.append(
+                f"checkpoint '{verdict.name}' states shape {fact['stated']} for '{fact['value']}', which has {fact['found']}"
+            )
+    return list(dict.fromkeys(said))
+
+
+def source_failed(attempt: Any, log: str) -> Finding:
+    """The finding for a source that took its worker down."""
+    return Finding(
+        outcome=Outcome.FAILED,
+        symptom=_symptom(attempt),
+        stage=Stage.LOAD_MODEL,
+        symptom_stage=Stage.LOAD_MODEL,
+        cause=Cause(category=CauseCategory.UNKNOWN, kind=_kind_of_end(attempt), evidence=describe(attempt)),
+        message=f"the source model could not be run: {describe(attempt)}; nothing was compared. Log: {log}",
+        code="TA204",
+    )
+
+
+def _conversion_failed(conversion: Conversion) -> list[Finding]:
+    verdict = next((one for one in conversion.verdicts if one.record.failure is not None), None)
+    attempt = conversion.attempt
+    stage = verdict.stage if verdict is not None else Stage.LOAD_MODEL
+    doing = verdict.record.doing if verdict is not None else "converting"
+    said = describe(attempt) if attempt is not None else "it ended"
+    evidence, category = said, CauseCategory.UNKNOWN
+    if isinstance(attempt, Refused):
+        evidence, category = _exception_evidence(attempt)
+    return [
+        Finding(
+            outcome=Outcome.FAILED,
+            symptom=_symptom(attempt),
+            stage=stage,
+            symptom_stage=stage,
+            cause=Cause(category=category, kind=_kind_of_end(attempt), evidence=evidence),
+            message=f"while {doing}: {evidence}. Log: {attempt.log if attempt is not None else '-'}",
+            code="TA202" if isinstance(attempt, Refused) else "TA204",
+        )
+    ]
+
+
+def _exception_evidence(attempt: Refused) -> tuple[str, CauseCategory]:
+    """The exception at the root, and the category where its class leaves no doubt."""
+    cause = attempt.attributes.get("cause") or {}
+    text = next((line for line in str(cause.get("message") or attempt.message).strip().splitlines() if line.strip()), "")
+    name = str(cause.get("type") or attempt.error_type).rpartition(".")[2]
+    unsupported = ("UnsupportedOperatorError", "DispatchError", "SymbolicValueError")
+    category = CauseCategory.INCOMPATIBILITY if name in unsupported else CauseCategory.UNKNOWN
+    return f"{name}: {text}", category
+
+
+def _symptom(attempt: Any) -> Symptom:
+    return Symptom.HANG if isinstance(attempt, Hung) else Symptom.CRASH
+
+
+def _kind_of_end(attempt: Any) -> Kind:
+    if isinstance(attempt, Hung):
+        return Kind.HANG
+    if isinstance(attempt, OutOfMemory):
+        return Kind.OUT_OF_MEMORY
+    return Kind.REFUSED if isinstance(attempt, Refused) else Kind.CRASH
+
+
+def _interface_findings(conversion: Conversion, runtime: Sequence[Verdict]) -> list[Finding]:
+    found = []
+    refuses = any(verdict.outcome is Outcome.FAILED for verdict in runtime)
+    for fault in conversion.interface:
+        if fault.harmless:
+            continue
+        stage = fault.stage or _first_faulty(conversion.verdicts) or Stage.NODE_CONVERSION
+        found.append(
+            Finding(
+                outcome=Outcome.FAILED if refuses else Outcome.DIVERGENT,
+                symptom=Symptom.CRASH if refuses else Symptom.WRONG_MODEL,
+                stage=stage,
+                symptom_stage=Stage.RUNTIME_EXECUTION,
+                cause=Cause(category=fault.category, kind=Kind.INTERFACE, evidence=fault.message),
+                message=fault.message,
+                code="TA303",
+            )
+        )
+    return found
+
+
+def _refuses_only_sizes(verdict: Verdict) -> bool:
+    """Whether the runtime ran some input set: then what it refuses is the frozen size, which has been named."""
+    return any(run.values is not None for run in verdict.record.runs.values())
+
+
+def _first_faulty(verdicts: Sequence[Verdict]) -> Stage | None:
+    return next((verdict.stage for verdict in verdicts if verdict.faulty and verdict.stage is not Stage.VALIDATION), None)
+
+
+def _stage_of(verdict: Verdict) -> Stage:
+    return Stage.RUNTIME_EXECUTION if verdict.errors and verdict.record.failure is None else verdict.record.stage
+
+
+def blame(steps: Sequence[Verdict], surfaced: Stage) -> Blame:
+    """Walk back from the saved file while checkpoints deviate: the first of that run is where it was caused.
+
+    Where the last checkpoint of the converter is sound, the runtime caused it. Metadata can move the blame further up: where
+    a graph states a shape that its own values contradict and the optimizer then bakes it in, the optimizer is not at fault.
+    """
+    first: Verdict | None = None
+    for verdict in reversed(steps):
+        if not verdict.judged:
+            continue
+        if not verdict.faulty:
+            break
+        first = verdict
+    if first is None:
+        return Blame(surfaced, None, "every checkpoint of the converter computes the source's function")
+    earlier = [verdict for verdict in steps[: list(steps).index(first)] if verdict.record.contradictions]
+    if first.stage is Stage.OPTIMIZATION and earlier:
+        fact = earlier[0].record.contradictions[0]
+        evidence = (
+            f"checkpoint '{earlier[0].name}' states shape {fact['stated']} for '{fact['value']}', which has {fact['found']};"
+            f" '{first.name}' relied on it"
+        )
+        return Blame(earlier[0].stage, first, evidence)
+    return Blame(first.stage, first, f"'{first.name}' is the first checkpoint that deviates")
+
+
+def _refusal(verdict: Verdict, steps: Sequence[Verdict], surfaced: Stage, *, runtime_refuses: bool) -> Finding:
+    attempt = verdict.record.failure
+    blamed = blame(steps, surfaced)
+    if verdict.errors and attempt is None:
+        said = error_text(verdict.errors[0].error)
+    elif isinstance(attempt, Refused):
+        said = describe(attempt)
+    else:
+        said = describe(attempt) if attempt is not None else "it was refused"
+    category, evidence = CauseCategory.UNKNOWN, said
+    error: RunFault | None = blamed.verdict.errors[0] if blamed.verdict is not None and blamed.verdict.errors else None
+    if error is not None:
+        evidence = f"{error_text(error.error)} ({blamed.evidence})"
+        if error.error.get("type") == "InvalidNode":
+            category = CauseCategory.TYPE_PROBLEM if "tensor(" in evidence else CauseCategory.UNKNOWN
+        elif "shape" in evidence or "rank" in evidence or "dim" in evidence:
+            category = CauseCategory.SHAPE_PROBLEM
+    elif "NOT_IMPLEMENTED" in said or "NotImplemented" in said:
+        category = CauseCategory.INCOMPATIBILITY
+    where = "onnx.checker refuses the file" if surfaced is Stage.VALIDATION else f"{verdict.name} refuses the model"
+    tail = "" if runtime_refuses or surfaced is not Stage.VALIDATION else "; the runtime runs it all the same"
+    return Finding(
+        outcome=Outcome.FAILED,
+        symptom=_symptom(attempt),
+        stage=blamed.stage,
+        symptom_stage=surfaced,
+        cause=Cause(category=category, kind=_kind_of_end(attempt) if attempt is not None else Kind.REFUSED, evidence=evidence),
+        location=locate_node(blamed.verdict or verdict, said),
+        message=f"{where}: {said}{tail}",
+        code="TA203" if not isinstance(attempt, Hung | OutOfMemory) else "TA204",
+    )
+
+
+def _divergence(surfaced: Verdict, steps: Sequence[Verdict], runtime: Sequence[Verdict], training: Sequence[str]) -> Finding:
+    stage = Stage.RUNTIME_EXECUTION
+    if surfaced in runtime and surfaced.stage is Stage.RUNTIME_OPTIMIZATION:
+        stage = Stage.RUNTIME_OPTIMIZATION
+    blamed = blame(steps, stage)
+    index, judgement = max(surfaced.faults, key=lambda item: _severity(item[1]))
+    kind = _kind_of(judgement, blamed, steps)
+    evidence, category = blamed.evidence, CauseCategory.UNKNOWN
+    cause_stage = blamed.stage
+    if training:
+        kind, category, cause_stage = Kind.INTERFACE, CauseCategory.API_MISUSE, Stage.LOAD_MODEL
+        evidence = f"the source was left in train mode: {', '.join(training[:3])}"
+    if any(one.kind is Strictness.DTYPE for one in judgement.strict):
+        kind, category = Kind.INTERFACE, CauseCategory.TYPE_PROBLEM
+    elif any(one.kind is Strictness.SHAPE for one in judgement.strict):
+        category = CauseCategory.SHAPE_PROBLEM
+    said = fault_text(judgement)
+    return Finding(
+        outcome=Outcome.DIVERGENT,
+        symptom=Symptom.WRONG_MODEL,
+        stage=cause_stage,
+        symptom_stage=Stage.RUNTIME_EXECUTION,
+        cause=Cause(category=category, kind=kind, evidence=evidence),
+        location=locate_node(blamed.verdict, "") if blamed.verdict is not None else Location(),
+        message=f"{said}, on input set {index}; {evidence}",
+        code="TA301" if kind is not Kind.INTERFACE else "TA303",
+    )
+
+
+def _severity(judgement: Judgement) -> tuple[bool, float]:
+    return bool(judgement.strict), max(judgement.rounding_ratio or 0.0, judgement.max_abs or 0.0)
+
+
+def _kind_of(judgement: Judgement, blamed: Blame, steps: Sequence[Verdict]) -> Kind:
+    """Semantic where the functions differ in float64; range or stability where only the arithmetic does; else the runtime's kernel."""
+    if blamed.verdict is None:
+        return Kind.KERNEL
+    saved = next((verdict for verdict in reversed(steps) if verdict.judged), blamed.verdict)
+    if saved.semantic_fault or _differs_in_float64(saved):
+        return Kind.SEMANTIC
+    if any(one.kind in (Strictness.RANGE, Strictness.SOURCE_RANGE) for one in judgement.strict):
+        return Kind.RANGE
+    return Kind.SEMANTIC if judgement.strict else Kind.STABILITY
+
+
+def _differs_in_float64(verdict: Verdict) -> bool:
+    """Whether the declared-precision differences are there although nothing rounds: integers, shapes, types."""
+    return any(
+        one.kind in (Strictness.SHAPE, Strictness.DTYPE, Strictness.MISSING, Strictness.EXACT)
+        for _, judgement in verdict.faults
+        for one in judgement.strict
+    )
+
+
+def interface_fault_messages(faults: Sequence[InterfaceFault]) -> list[str]:
+    """Messages of faults that are findings."""
+    return [fault.message for fault in faults if not fault.harmless]

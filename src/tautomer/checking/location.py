@@ -1,0 +1,54 @@
+"""Where in the graph a refused or failing node sits: its name, its operator, and the source it came from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tautomer.checking.verdicts import Verdict
+from tautomer.model import Location
+
+_NAMED = (re.compile(r"[Nn]ode \(([^)]+)\)"), re.compile(r"[Nn]ame: ?'([^']+)'"), re.compile(r"node name: ([^)\s]+)\)"))
+"""How ONNX Runtime and onnx.checker name a node in their messages."""
+
+_FRAME = re.compile(r'File "([^"]+)", line (\d+)')
+
+
+def locate_node(verdict: Verdict, message: str) -> Location:
+    """The node that an error names, with the exporter's metadata about it; empty where no node is named."""
+    named = next((str(fault.error["node"]) for fault in verdict.errors if fault.error.get("node")), None)
+    if named is None:
+        found = next((pattern.search(message) for pattern in _NAMED if pattern.search(message)), None)
+        named = found.group(1) if found else None
+    if named is None or verdict.record.path is None:
+        operators = [str(fault.error["op_type"]) for fault in verdict.errors if fault.error.get("op_type")]
+        return Location(op_types=operators[:1])
+    from tautomer.adapters.onnx_files.digest import read_structure
+
+    for node in read_structure(verdict.record.path).graph.node:
+        if node.name == named:
+            metadata = {one.key: one.value for one in node.metadata_props}
+            return Location(
+                nodes=[node.name],
+                op_types=[node.op_type],
+                source_node=_source_node(metadata),
+                source_line=_source_line(metadata),
+            )
+    return Location(nodes=[named])
+
+
+def _source_node(metadata: Mapping[str, Any]) -> str | None:
+    text = str(metadata.get("pkg.torch.onnx.fx_node", ""))
+    found = re.search(r"target=torch\.ops\.([\w.]+)\]", text) or re.search(r"target=([\w.]+)\]", text)
+    return found.group(1) if found else None
+
+
+def _source_line(metadata: Mapping[str, Any]) -> str | None:
+    """`file.py:12` of the innermost frame outside PyTorch in the exporter's stack trace."""
+    frames = _FRAME.findall(str(metadata.get("pkg.torch.onnx.stack_trace", "")))
+    own = [(path, line) for path, line in frames if "/torch/" not in path]
+    if not own:
+        return None
+    path, line = own[-1]
+    return f"{path.rsplit('/', 1)[-1]}:{line}"

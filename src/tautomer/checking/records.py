@@ -1,0 +1,119 @@
+"""What the workers reported about one conversion, before anything is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tautomer.model import Attempt, Event, Stage
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """One execution of one checkpoint on one input set: a file of values, or an error."""
+
+    values: Path | None
+    error: Mapping[str, Any] | None
+    seconds: float
+    peak_memory_bytes: int
+
+
+@dataclass(slots=True)
+class CheckpointRecord:
+    """One checkpoint as the workers saw it.
+
+    Attributes:
+        name, stage, path, digest, opset_override, facts: as reported.
+        runs: by (precision, index of the input set).
+        failure: the attempt that ended while this checkpoint was being made or run.
+        doing: what was being done when it failed.
+        same_as: an earlier checkpoint that holds the same function, whose runs stand for this one's.
+        contradictions: values whose shape is not the one the graph states.
+        constants: by input set, the file of deviations that rounding of derived constants causes.
+    """
+
+    name: str
+    stage: Stage
+    path: Path | None = None
+    digest: str | None = None
+    opset_override: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    runs: dict[tuple[str, int], RunRecord] = field(default_factory=dict)
+    failure: Attempt | None = None
+    doing: str | None = None
+    same_as: str | None = None
+    contradictions: list[Mapping[str, Any]] = field(default_factory=list)
+    constants: dict[int, Path] = field(default_factory=dict)
+
+    @property
+    def made(self) -> bool:
+        """Whether the checkpoint exists."""
+        return self.failure is None or bool(self.runs) or self.path is not None
+
+    def add_cost(self, seconds: float, peak_memory_bytes: int) -> None:
+        """Count time and memory toward this checkpoint."""
+        self.seconds += seconds
+        self.peak_memory_bytes = max(self.peak_memory_bytes, peak_memory_bytes)
+
+
+def checkpoints_from(events: Iterable[Event]) -> list[CheckpointRecord]:
+    """The checkpoints a converter reported, in order."""
+    return [
+        CheckpointRecord(
+            name=event.fields["checkpoint"],
+            stage=Stage(event.fields["stage"]),
+            path=Path(event.fields["path"]) if event.fields.get("path") else None,
+            digest=event.fields.get("digest"),
+            opset_override=event.fields.get("opset_override"),
+            facts=event.fields.get("facts", {}),
+            seconds=float(event.fields.get("seconds", 0.0)),
+            peak_memory_bytes=int(event.fields.get("peak_memory_bytes", 0)),
+        )
+        for event in events
+        if event.name == "checkpoint"
+    ]
+
+
+def add_runs(record: CheckpointRecord, events: Iterable[Event]) -> None:
+    """Add to a checkpoint the runs, contradictions and constant deviations that events report of it."""
+    for event in events:
+        fields = event.fields
+        if fields.get("checkpoint") != record.name:
+            continue
+        if event.name == "run":
+            run = RunRecord(
+                Path(fields["values"]) if fields.get("values") else None,
+                fields.get("error"),
+                float(fields.get("seconds", 0.0)),
+                int(fields.get("peak_memory_bytes", 0)),
+            )
+            record.runs[(fields["precision"], int(fields["input"]))] = run
+            record.add_cost(run.seconds, run.peak_memory_bytes)
+        elif event.name == "contradiction":
+            record.contradictions.append(fields)
+        elif event.name == "constants" and fields.get("values"):
+            record.constants[int(fields["input"])] = Path(fields["values"])
+
+
+def last_stage(events: Iterable[Event], default: Stage) -> tuple[Stage, str]:
+    """The stage a worker had last begun, and what it was doing."""
+    stage, doing = default, "starting"
+    for event in events:
+        if event.name == "stage":
+            stage, doing = Stage(event.fields["stage"]), str(event.fields.get("doing", ""))
+    return stage, doing
+
+
+def unfinished_run(events: Iterable[Event]) -> str | None:
+    """The checkpoint whose run had begun and not ended."""
+    running: str | None = None
+    for event in events:
+        if event.name == "run.begin":
+            running = str(event.fields["checkpoint"])
+        elif event.name == "run":
+            running = None
+    return running

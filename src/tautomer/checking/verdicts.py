@@ -1,0 +1,232 @@
+"""Judge what a checkpoint computed against the source, over all input sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tautomer.adapters.tensor_file import read_values
+from tautomer.checking.attempts import describe
+from tautomer.checking.records import CheckpointRecord
+from tautomer.model import CheckpointReport, Outcome, Stage, Tensor, Value
+from tautomer.numerics.judge import Judgement, Reference, judge_declared, judge_exact
+
+UNJUDGED_ERRORS = frozenset({"UnsupportedOperator", "NotLiftable"})
+"""Errors that say what Tautomer cannot do, not what the model does wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTruth:
+    """The source's answers: for each input set, references by output path, in order."""
+
+    sets: tuple[Mapping[str, Reference], ...]
+    reasons: tuple[str | None, ...]
+    """Why a set has no float64 reference; None where it has one."""
+
+    @property
+    def output_paths(self) -> list[str]:
+        """Paths of the tensor outputs on the first set."""
+        return [path for path, reference in self.sets[0].items() if isinstance(reference.declared, Tensor)]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFault:
+    """A run that ended in an error: the input set and what was said."""
+
+    index: int
+    error: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What one checkpoint came to.
+
+    Attributes:
+        record: what the workers reported.
+        faults: judgements that found something, with the index of their input set.
+        errors: declared-precision runs that ended in an error.
+        reasons: why something could not be judged.
+        undecided: open elements, with their output and input set.
+    """
+
+    record: CheckpointRecord
+    outcome: Outcome = Outcome.EQUIVALENT
+    faults: list[tuple[int, Judgement]] = field(default_factory=list)
+    errors: list[RunFault] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    undecided: list[dict[str, Any]] = field(default_factory=list)
+    judgements: list[tuple[int, Judgement]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Of the checkpoint."""
+        return self.record.name
+
+    @property
+    def stage(self) -> Stage:
+        """Of the checkpoint."""
+        return self.record.stage
+
+    @property
+    def faulty(self) -> bool:
+        """Whether it deviates from the source or cannot be run."""
+        return self.outcome in (Outcome.DIVERGENT, Outcome.FAILED)
+
+    @property
+    def judged(self) -> bool:
+        """Whether it says anything about the model."""
+        return self.outcome is not Outcome.INCONCLUSIVE
+
+    @property
+    def semantic_fault(self) -> bool:
+        """Whether its function differs from the source's, beyond what its own arithmetic does."""
+        return any(judgement.semantic_fault for _, judgement in self.faults)
+
+    @property
+    def semantic_residual_u(self) -> float | None:
+        """The largest over outputs and input sets."""
+        return _largest(judgement.semantic_residual_u for _, judgement in self.judgements)
+
+    @property
+    def rounding_ratio(self) -> float | None:
+        """The largest over outputs and input sets."""
+        return _largest(judgement.rounding_ratio for _, judgement in self.judgements)
+
+    def report(self) -> CheckpointReport:
+        """The line of the report."""
+        return CheckpointReport(
+            name=self.record.name,
+            stage=self.record.stage,
+            outcome=self.outcome,
+            semantic_residual_u=self.semantic_residual_u,
+            rounding_ratio=self.rounding_ratio,
+            stability_rho=_largest(judgement.stability_rho for _, judgement in self.judgements),
+            seconds=self.record.seconds,
+            peak_memory_bytes=self.record.peak_memory_bytes,
+            detail=self._detail(),
+        )
+
+    def _detail(self) -> str:
+        if self.record.failure is not None and not self.errors:
+            return describe(self.record.failure)
+        if self.errors:
+            return error_text(self.errors[0].error)
+        if self.faults:
+            return fault_text(self.faults[0][1])
+        if self.reasons:
+            return self.reasons[0]
+        return f"same as {self.record.same_as}" if self.record.same_as else ""
+
+
+def error_text(error: Mapping[str, Any]) -> str:
+    """One line about a run's error, with its node."""
+    first = next(iter(str(error.get("message", "")).splitlines()), "")
+    operator = error.get("op_type")
+    node = f" '{error['node']}'" if error.get("node") else ""
+    return f"{operator}{node}: {first}" if operator else f"{error.get('type')}: {first}"
+
+
+def fault_text(judgement: Judgement) -> str:
+    """One line about what a judgement found."""
+    if judgement.strict:
+        return judgement.strict[0].message
+    if judgement.semantic_fault:
+        return f"output '{judgement.path}' is another function: off by {judgement.semantic_residual_u:.3g} u in float64"
+    explained = f" where rounding explains {judgement.explained:.2g}" if judgement.explained is not None else ""
+    return f"output '{judgement.path}' is off by {judgement.max_abs or 0.0:.2g}{explained}"
+
+
+def _largest(values: Any) -> float | None:
+    present = [value for value in values if value is not None]
+    return max(present) if present else None
+
+
+@lru_cache(maxsize=64)
+def values_of(path: Path) -> Mapping[str, Value]:
+    """The values a worker wrote."""
+    values = read_values(path)
+    if not isinstance(values, Mapping):
+        raise TypeError(f"{path} does not hold values by name")
+    return values
+
+
+def judge_checkpoint(record: CheckpointRecord, truth: SourceTruth, output_names: Mapping[str, str] | None) -> Verdict:
+    """Judge one checkpoint.
+
+    Args:
+        record: its runs.
+        truth: the source's answers.
+        output_names: graph output name -> path of the source's output; None where values are already named by path.
+    """
+    verdict = Verdict(record)
+    if record.failure is not None and not record.runs:
+        verdict.outcome = Outcome.FAILED
+        return verdict
+    for (precision, index), run in sorted(record.runs.items(), key=lambda item: (item[0][1], item[0][0])):
+        if run.error is not None:
+            if run.error.get("type") in UNJUDGED_ERRORS:
+                verdict.reasons.append(error_text(run.error))
+            elif precision == "declared":
+                verdict.errors.append(RunFault(index, run.error))
+            elif not _declared_failed(record, index):
+                verdict.reasons.append(f"not computed in float64: {error_text(run.error)}")
+            continue
+        if run.values is not None and index < len(truth.sets):
+            _judge_run(verdict, precision, index, values_of(run.values), truth, output_names)
+    if record.failure is not None:
+        verdict.outcome = Outcome.FAILED
+    elif verdict.errors:
+        verdict.outcome = Outcome.FAILED
+    elif verdict.faults:
+        verdict.outcome = Outcome.DIVERGENT
+    elif verdict.reasons or not verdict.judgements:
+        verdict.outcome = Outcome.INCONCLUSIVE
+        if not verdict.reasons:
+            verdict.reasons.append("it was not executed")
+    return verdict
+
+
+def _declared_failed(record: CheckpointRecord, index: int) -> bool:
+    run = record.runs.get(("declared", index))
+    return run is not None and run.error is not None
+
+
+def _judge_run(
+    verdict: Verdict,
+    precision: str,
+    index: int,
+    values: Mapping[str, Value],
+    truth: SourceTruth,
+    output_names: Mapping[str, str] | None,
+) -> None:
+    named = values if output_names is None else {output_names.get(name, name): value for name, value in values.items()}
+    for path, reference in truth.sets[index].items():
+        if not isinstance(reference.declared, Tensor):
+            continue
+        value = named.get(path)
+        if precision == "declared":
+            judgement = judge_declared(reference, value if isinstance(value, Tensor) else None)
+        else:
+            constants = verdict.record.constants.get(index)
+            variance = None
+            if constants is not None:
+                by_name = values_of(constants)
+                inverse = {p: name for name, p in (output_names or {}).items()}
+                found = by_name.get(inverse.get(path, path))
+                variance = found.array if isinstance(found, Tensor) else None
+            judgement = judge_exact(reference, value.float64() if isinstance(value, Tensor) else None, variance)
+        verdict.judgements.append((index, judgement))
+        if judgement.faulty:
+            verdict.faults.append((index, judgement))
+        elif judgement.reason:
+            verdict.reasons.append(judgement.reason)
+        if judgement.undecided:
+            verdict.undecided.append({"output": path, "input": index, "elements": judgement.undecided})
+
+
+def semantic_only(faults: Sequence[tuple[int, Judgement]]) -> bool:
+    """Whether all that was found is a semantic residual, with nothing to see in the declared precision."""
+    return all(judgement.semantic_fault and not judgement.strict for _, judgement in faults)

@@ -1,0 +1,146 @@
+"""`tautomer check`: convert a model, run it, and say whether it is still the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tautomer.cli.settings import check_settings, converter_options, given_settings
+from tautomer.cli.streams import progress_console, write_note, write_result
+from tautomer.errors import OutputPathError
+
+if TYPE_CHECKING:
+    from tautomer.checking import CheckedRun
+    from tautomer.model import CheckSettings
+
+STDOUT = "-"
+"""What `--json` takes for stdout."""
+
+EPILOG = (
+    "Exit status: 0 every pair equivalent, 1 a finding (divergent or failed), 2 misuse, 3 inconclusive, 4 not run, "
+    "70 a defect of Tautomer, 130 interrupted."
+)
+
+
+def check(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A model module (.py), .pt2, TorchScript or .onnx file.")
+    ],
+    *,
+    via: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONVERTER", help="Converter; repeat for several. Default: the source's own."),
+    ] = None,
+    to: Annotated[
+        list[str] | None, typer.Option(metavar="RUNTIME", help="Runtime; repeat for several. Default: onnxruntime.")
+    ] = None,
+    inputs: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE|DIR", help="Samples to compare on (.npy, .npz, .safetensors, .pt)."),
+    ] = None,
+    opset: Annotated[int | None, typer.Option(metavar="N", help="ONNX opset to ask the converter for.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Option for the converter, VALUE as JSON or text; repeat for several."
+        ),
+    ] = None,
+    report: Annotated[Path | None, typer.Option(metavar="OUT.html", help="Write the report as one HTML page.")] = None,
+    json: Annotated[
+        str | None, typer.Option(metavar="OUT.json|-", help="Write the report as JSON; - for stdout.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", help="Seconds each attempt may take. Default: 600.")
+    ] = None,
+    memory: Annotated[
+        float | None, typer.Option(metavar="GIB", help="Memory each attempt may use, in GiB. Default: 16.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of every random generator. Default: 0.")] = None,
+    trust_pickle: Annotated[
+        bool, typer.Option("--trust-pickle", help="Open pickled files, which can run any code.")
+    ] = False,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where runs are kept. Default: $TAUTOMER_HOME/runs or ./.tautomer/runs."),
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(metavar="none|failures|all", help="Which runs keep models and tensors. Default: failures."),
+    ] = None,
+) -> Callable[[], int]:
+    """Convert a model, run it, and say whether it is still the same model, and where it is not."""
+    flags = {"timeout": timeout, "memory": memory, "seed": seed, "run_dir": run_dir, "keep": keep}
+
+    def job() -> int:
+        settings = check_settings(
+            given_settings(flags, os.environ, Path.cwd()),
+            via=via or (),
+            to=to or (),
+            inputs=inputs,
+            opset=opset,
+            options=converter_options(option or ()),
+            trust_pickle=trust_pickle,
+        )
+        return _run(model, settings, html_path=report, json_path=json)
+
+    return job
+
+
+def _run(model: Path, settings: CheckSettings, *, html_path: Path | None, json_path: str | None) -> int:
+    """Check a model and put the report where it was asked for; returns the exit status."""
+    from tautomer.checking import run_check
+    from tautomer.report.output import check_writable
+    from tautomer.report.progress import Progress
+
+    files = [path for path in (html_path, json_path if json_path != STDOUT else None) if path is not None]
+    for path in files:
+        check_writable(path)
+    if len({Path(path).resolve() for path in files}) < len(files):
+        raise OutputPathError("TA144", f"both reports would go to '{html_path}'.", "Give --json another path.")
+    with Progress(progress_console()) as progress:
+        checked = run_check(model, settings, listener=progress)
+    # The result comes first: should a file be refused now, what the check came to has been said.
+    _show(checked, json_on_stdout=json_path == STDOUT)
+    _write_files(checked, html_path, None if json_path == STDOUT else json_path)
+    return checked.report.exit_status
+
+
+def _show(checked: CheckedRun, *, json_on_stdout: bool) -> None:
+    if json_on_stdout:
+        from tautomer.report.json_report import encode
+
+        write_result(encode(checked.report))
+        if checked.kept_at is not None:
+            write_note(f"run {checked.report.run_id} is kept at {checked.kept_at}")
+        return
+    from rich.console import Console
+
+    from tautomer.report.terminal import print_report
+
+    console = Console()
+    with console.capture() as captured:
+        print_report(checked.report, console, kept_at=_text(checked.kept_at))
+    write_result(captured.get())
+
+
+def _write_files(checked: CheckedRun, html_path: Path | None, json_path: str | None) -> None:
+    from tautomer.report.output import write_report
+
+    if html_path is not None:
+        from tautomer.report.html import render
+
+        write_report(html_path, render(checked.report, kept_at=_text(checked.kept_at)).encode("utf-8"))
+        write_note(f"HTML report: {html_path}")
+    if json_path is not None:
+        from tautomer.report.json_report import encode
+
+        write_report(json_path, encode(checked.report))
+        write_note(f"JSON report: {json_path}")
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,47 @@
+"""Results to stdout, everything else to stderr, and no complaint when nobody reads on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def write_result(result: str | bytes) -> None:
+    """Write a result to stdout, at once and completely.
+
+    A reader that has gone (`tautomer check m.py | head -1`) ends the output and nothing else: the exit status stays
+    what the work came to.
+    """
+    stream = sys.stdout
+    if stream is None:  # the caller has closed it
+        return
+    try:
+        if isinstance(result, bytes):
+            stream.flush()
+            stream.buffer.write(result)
+        else:
+            stream.write(result)
+        stream.flush()
+    except BrokenPipeError:
+        # What is left in the buffer would be tried again, and fail again, when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def write_note(note: str) -> None:
+    """Write a line about the work, not a result of it, to stderr."""
+    print(note, file=sys.stderr, flush=True)
+
+
+def progress_console() -> Console:
+    """A console on stderr that goes silent, instead of ending the work, when nobody reads on."""
+    from rich.console import Console
+
+    class _Patient(Console):
+        def on_broken_pipe(self) -> None:
+            self.quiet = True
+
+    return _Patient(stderr=True)

@@ -1,0 +1,230 @@
+"""The judge: is a target's value the source's, up to rounding that the source's own arithmetic explains?
+
+Three answers about one output on one input set, each from numbers that no user chooses (docs/explanation/numerics.md):
+the strict comparison, the semantic residual (two functions in float64), and the error of the target's own arithmetic
+against the envelope of the source's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tautomer.model import Scalar, Tensor
+from tautomer.numerics.formats import SMALLEST_NORMAL, unit_roundoff
+from tautomer.numerics.strict import StrictDifference, Strictness, strict_differences
+
+Array = np.ndarray[Any, Any]
+
+ENVELOPE_SAMPLES = 8
+PERTURBATION_STD_U = 4.0 / np.sqrt(3.0)
+"""Standard deviation, in u, of a uniform perturbation of half-width 4 u, which the envelope is made with."""
+
+SEMANTIC_LIMIT_U = 1e-3
+"""Two equal functions in float64 agree to about 1e-8 u of float32; folded constants show at 1 to 3 u."""
+
+SEMANTIC_LIMIT_FLOAT64_ROUNDINGS = 16.0
+RMS_LIMIT = 2.0
+MAX_LIMIT = 16.0
+SOURCE_FACTOR = 4.0
+"""A target may err as much as the source in its own arithmetic, times this: 17 sane operators had at most 3.7."""
+
+UNDECIDED_LIMIT = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the source says of one output on one input set.
+
+    Attributes:
+        path: of the output.
+        declared: its value in its own precision.
+        exact: its value in float64; None where that could not be computed.
+        variance: mean square deviation of the perturbed runs; None without `exact`.
+        flips: for integers and booleans, where a perturbed run gave another value.
+    """
+
+    path: str
+    declared: Tensor | Scalar
+    exact: Array | None = None
+    variance: Array | None = None
+    flips: Array | None = None
+
+    @property
+    def u(self) -> float:
+        """Unit roundoff of the declared type."""
+        return unit_roundoff(self.declared.dtype) if isinstance(self.declared, Tensor) else 2.0**-24
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the judge says of one output on one input set.
+
+    Attributes:
+        path: of the output.
+        strict: differences that no rounding explains.
+        semantic_residual_u: max |t64 - s64| / (u scale); None where it was not computed.
+        semantic_limit_u: what it may be.
+        rounding_ratio: the target's error over its limit; above 1 is a finding.
+        stability_rho: RMS error of the target over that of the source.
+        max_abs: largest |t - s| among finite elements, in the declared precision.
+        explained: largest error that rounding explains, where the target's was largest.
+        undecided: elements left open because the source's own rounding can change them.
+        reason: why something could not be judged.
+    """
+
+    path: str
+    strict: tuple[StrictDifference, ...] = ()
+    semantic_residual_u: float | None = None
+    semantic_limit_u: float = SEMANTIC_LIMIT_U
+    rounding_ratio: float | None = None
+    stability_rho: float | None = None
+    max_abs: float | None = None
+    explained: float | None = None
+    undecided: int = 0
+    reason: str | None = None
+
+    @property
+    def semantic_fault(self) -> bool:
+        """Whether the two functions differ."""
+        return self.semantic_residual_u is not None and not self.semantic_residual_u <= self.semantic_limit_u
+
+    @property
+    def rounding_fault(self) -> bool:
+        """Whether the target's arithmetic errs more than the source's explains."""
+        return self.rounding_ratio is not None and not self.rounding_ratio <= 1.0
+
+    @property
+    def faulty(self) -> bool:
+        """Whether anything is wrong."""
+        return bool(self.strict) or self.semantic_fault or self.rounding_fault
+
+
+def judge_declared(reference: Reference, target: Tensor | Scalar | None) -> Judgement:
+    """Judge a value that the target computed in its declared precision.
+
+    Source of the statistic: the deviation of each element is measured in standard deviations of the source's own
+    perturbed runs, with the variance of each element shrunk toward the tensor's median, s2 = (N v + 4 m) / (N + 4).
+    """
+    strict = strict_differences(reference.path, reference.declared, target, reference.flips)
+    open_elements = sum(one.undecided for one in strict)
+    kept = tuple(one for one in strict if not _all_undecided(one, reference))
+    judgement = Judgement(reference.path, kept, undecided=open_elements)
+    source = reference.declared
+    if not isinstance(source, Tensor) or not isinstance(target, Tensor) or source.shape != target.shape:
+        return judgement
+    if not source.is_floating or not target.is_floating:
+        if open_elements > UNDECIDED_LIMIT * max(source.array.size, 1):
+            return replace(judgement, reason=f"{open_elements} elements of '{reference.path}' hang on the source's own rounding")
+        return judgement
+    s32, t32 = source.float64(), target.float64()
+    with np.errstate(all="ignore"):
+        finite = np.isfinite(s32) & np.isfinite(t32)
+        difference = np.abs(t32 - s32)[finite]
+    judgement = replace(judgement, max_abs=float(difference.max()) if difference.size else 0.0)
+    if reference.exact is None or reference.variance is None or reference.exact.shape != s32.shape:
+        if difference.size and difference.max() > 0:
+            return replace(judgement, reason=f"output '{reference.path}' has no float64 reference to be judged against")
+        return judgement
+    finite &= np.isfinite(reference.exact)
+    return _against_envelope(judgement, reference, s32, t32, finite)
+
+
+def _all_undecided(difference: StrictDifference, reference: Reference) -> bool:
+    """Whether every differing element is one that the source's own rounding can change."""
+    if difference.kind is not Strictness.EXACT or not difference.undecided or not isinstance(reference.declared, Tensor):
+        return False
+    return difference.undecided >= round(difference.share * reference.declared.array.size)
+
+
+def _against_envelope(judgement: Judgement, reference: Reference, s32: Array, t32: Array, finite: Array) -> Judgement:
+    exact, variance = reference.exact, reference.variance
+    if exact is None or variance is None or not finite.any():
+        return judgement
+    e_target, e_source = (t32 - exact)[finite], (s32 - exact)[finite]
+    spread = _spread(variance, reference)[finite]
+    z_target, z_source = _ratio(e_target, spread), _ratio(e_source, spread)
+    rms_limit = RMS_LIMIT * max(1.0, SOURCE_FACTOR / 2 * _rms(z_source))
+    max_limit = MAX_LIMIT * max(1.0, SOURCE_FACTOR / MAX_LIMIT * float(z_source.max()))
+    worst = int(z_target.argmax())
+    floor = reference.u * _rms(exact[finite])
+    scale = max(_rms(e_source), _rms(spread), floor)
+    return replace(
+        judgement,
+        rounding_ratio=max(_rms(z_target) / rms_limit, float(z_target.max()) / max_limit),
+        stability_rho=_rms(e_target) / scale if scale else (0.0 if not e_target.any() else float("inf")),
+        explained=float(max_limit * spread[worst]) if np.isfinite(max_limit) else None,
+    )
+
+
+def judge_exact(reference: Reference, target: Any, constants_variance: Array | None = None) -> Judgement:
+    """Judge a value that the target computed in float64: do the two functions agree?
+
+    Args:
+        reference: with `exact`.
+        target: the target's float64 value, or None where it has none.
+        constants_variance: mean square deviation of runs with every derived constant perturbed by one rounding. Where it
+            is given, a residual that those roundings explain is no fault, because the constants were folded in float32.
+    """
+    judgement = Judgement(reference.path)
+    if not isinstance(reference.declared, Tensor) or not reference.declared.is_floating:
+        return judgement
+    if reference.exact is None:
+        return replace(judgement, reason=f"output '{reference.path}' of the source has no float64 value")
+    if target is None or np.shape(target) != reference.exact.shape:
+        return judgement  # the strict comparison has named it
+    s, t = reference.exact, np.asarray(target)
+    s32 = reference.declared.float64()
+    with np.errstate(all="ignore"):
+        # Non-finite values are compared in the declared precision only: float64 has another range.
+        finite = np.isfinite(s) & np.isfinite(t) & np.isfinite(s32)
+        finite &= ~_inaccurate(reference, s32)
+    if not finite.any():
+        return replace(judgement, semantic_residual_u=0.0)
+    difference = np.abs(t - s)[finite]
+    smallest = SMALLEST_NORMAL.get(reference.declared.dtype, 2.0**-126)
+    conditioned = _spread(reference.variance, reference) / PERTURBATION_STD_U / reference.u if reference.variance is not None else 0.0
+    scale = np.maximum(np.maximum(np.abs(s), conditioned), smallest)[finite]
+    residual = float((difference / scale).max() / reference.u)
+    limit = max(SEMANTIC_LIMIT_U, SEMANTIC_LIMIT_FLOAT64_ROUNDINGS * 2.0**-53 / reference.u)
+    if residual > limit and constants_variance is not None and constants_variance.shape == s.shape:
+        z = _ratio(difference, np.sqrt(_shrunk(constants_variance))[finite])
+        if _rms(z) <= RMS_LIMIT and float(z.max()) <= MAX_LIMIT:
+            limit = residual
+    return replace(judgement, semantic_residual_u=residual, semantic_limit_u=limit)
+
+
+def _inaccurate(reference: Reference, s32: Array) -> Array:
+    """Elements where the source's own value is far outside its envelope: it decides otherwise there than float64 does."""
+    if reference.exact is None or reference.variance is None:
+        return np.zeros(s32.shape, dtype=bool)
+    with np.errstate(all="ignore"):
+        z = _ratio(s32 - reference.exact, _spread(reference.variance, reference))
+    return np.asarray(np.nan_to_num(z, nan=np.inf) > 64 * MAX_LIMIT)
+
+
+def _spread(variance: Array, reference: Reference) -> Array:
+    """Standard deviation of each element, never below what storing the number in its format costs near zero."""
+    dtype = reference.declared.dtype if isinstance(reference.declared, Tensor) else "float32"
+    return np.asarray(np.sqrt(_shrunk(variance) + (SMALLEST_NORMAL.get(dtype, 2.0**-126) * unit_roundoff(dtype)) ** 2))
+
+
+def _shrunk(variance: Array) -> Array:
+    active = variance[variance > 0]
+    if not active.size:
+        return variance
+    return (ENVELOPE_SAMPLES * variance + 4 * float(np.median(active))) / (ENVELOPE_SAMPLES + 4)
+
+
+def _ratio(errors: Array, spread: Array) -> Array:
+    with np.errstate(all="ignore"):
+        return np.where(errors == 0, 0.0, np.abs(errors) / spread)
+
+
+def _rms(values: Array) -> float:
+    if not values.size:
+        return 0.0
+    with np.errstate(over="ignore"):
+        return float(np.sqrt(np.mean(np.square(np.abs(values)))))
