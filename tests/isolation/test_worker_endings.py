@@ -58,8 +58,8 @@ def test_memory_that_grows_past_the_limit_ends_the_task(run):
     assert attempt.resources.peak_memory_bytes > 250 << 20
 
 
-def test_a_single_allocation_past_the_limit_is_out_of_memory(run):
-    attempt = run("eat_memory_at_once", size_bytes=1 << 40, memory_bytes=300 << 20)
+def test_a_single_allocation_past_the_limit_fails_where_it_is_made_even_if_it_is_never_touched(run):
+    attempt = run("eat_memory_at_once", size_bytes=1 << 30, memory_bytes=300 << 20)
     assert isinstance(attempt, OutOfMemory)
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
-from conftest import FOLDER, is_gone, tiny_host, wait_until
+from tiny_hosts import FOLDER, is_gone, tiny_host, wait_until
 
 from tautomer.errors import NotInstalledError
-from tautomer.execution import Pool, Task
+from tautomer.execution import HostSpec, Pool, Task
+from tautomer.execution.host_process import HostProcess
 from tautomer.model import Completed, Crashed, Hung, Limits, Refused
 
 
@@ -95,6 +97,11 @@ def test_an_interpreter_without_this_package_can_be_a_host(pool, tmp_path):
     foreign = type(spec)("foreign", spec.preload, python=base, environment=spec.environment)
     attempt = pool.submit(Task(foreign, "tiny_tasks:echo", {"a": 1}, "test"), Limits(60), folder=tmp_path)
     assert isinstance(attempt, Completed), attempt.log.read_text()
+
+
+def test_an_interpreter_that_does_not_exist_is_not_installed(run, tmp_path):
+    with pytest.raises(NotInstalledError, match="does not start"):
+        run("echo", spec=HostSpec("foreign", python=tmp_path / "no-python"))
 
 
 def test_fifty_attempts_leave_no_descriptor_and_no_process_behind(run, pool):
@@ -254,3 +261,34 @@ def test_an_interrupt_ends_the_workers_and_reaches_the_caller(tmp_path):
     assert supervisor.returncode == 0
     assert len(pids) == 2
     assert wait_until(lambda: all(is_gone(int(pid)) for pid in pids))
+
+
+def test_an_end_that_is_told_in_one_breath_with_the_start_is_heard(tmp_path):
+    """A worker may be over before the supervisor reads that it began."""
+    host = HostProcess(tiny_host(), warm=True)
+    try:
+        assert wait_until(lambda: "ready" in host.receive(0.1))
+        (tmp_path / "task.json").write_text('{"function": "tiny_tasks:echo", "arguments": {}}')
+        host.send({"run": {"folder": str(tmp_path), "log": str(tmp_path / "log"), "cwd": "/", "memory_bytes": 1 << 30}})
+        assert wait_until(lambda: b"ended" in host._control.recv(4096, socket.MSG_PEEK))
+        os.kill(host.pid, signal.SIGTERM)
+        assert wait_until(lambda: is_gone(host.pid))
+        assert list(host.receive(0)) == ["started"]
+        assert not host.closed, "not everything it sent has been received"
+        assert list(host.receive(0)) == ["ended"]
+        assert wait_until(lambda: host.receive(0) == {} and host.closed)
+    finally:
+        host.end()
+
+
+def test_a_worker_dies_with_its_host(run):
+    """The supervisor is in its listener meanwhile, so that it is not it who ends the worker."""
+    seen = []
+
+    def on_event(event):
+        seen.append(event.fields)
+        os.kill(event.fields["host"], signal.SIGKILL)
+        assert wait_until(lambda: is_gone(event.fields["pid"]))
+
+    assert isinstance(run("sleep_forever", on_event=on_event), Crashed)
+    assert len(seen) == 1

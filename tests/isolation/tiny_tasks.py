@@ -86,11 +86,16 @@ def raise_allocator_error(channel):
     raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes.")
 
 
+_STDOUT_BUFFER = ctypes.create_string_buffer(1 << 12)
+
+
 def write_garbage(channel):
     os.write(1, bytes(range(256)) * 10)
     os.write(2, b'{"ended": {"status": 0}}\n\xff\xfe')
     print("\ud800 unprintable")
-    ctypes.CDLL(None).printf(b"held by the C library")
+    library = ctypes.CDLL(None)
+    library.setvbuf(ctypes.c_void_p.in_dll(library, "stdout"), _STDOUT_BUFFER, 0, len(_STDOUT_BUFFER))
+    library.printf(b"held by the C library")
     return "survived"
 
 

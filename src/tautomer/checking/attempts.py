@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 from tautomer import errors
 from tautomer.adapters.protocols import WarmHost
 from tautomer.execution import HostSpec, RunFolder, Runner, Task
-from tautomer.model import Attempt, Completed, Crashed, Event, Hung, Limits, OutOfMemory, Refused
+from tautomer.model import Attempt, Completed, Crashed, Hung, Limits, OutOfMemory, Refused
+
+
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,8 @@ def describe(attempt: Attempt) -> str:
     if isinstance(attempt, Completed):
         return "it completed"
     if isinstance(attempt, Refused):
-        first = next(iter(attempt.message.strip().splitlines()), "")
-        return f"{attempt.error_type.rpartition('.')[2]}: {first}"
+        cause = attempt.attributes.get("cause") or {"type": attempt.error_type, "message": attempt.message}
+        return f"{str(cause['type']).rpartition('.')[2]}: {plain_first_line(str(cause['message']))}"
     if isinstance(attempt, Crashed):
         how = attempt.signal or f"exit status {attempt.exit_status}"
         return f"the worker died ({how}) after {seconds:.1f} s"
@@ -64,9 +68,9 @@ def describe(attempt: Attempt) -> str:
     return f"it used more than {attempt.limit_bytes / 2**30:.3g} GiB of memory"
 
 
-def events_of(attempt: Attempt) -> tuple[Event, ...]:
-    """What the task reported before it ended."""
-    return attempt.events
+def plain_first_line(text: str) -> str:
+    """The first line that says something, without terminal colours."""
+    return next((line for line in _ESCAPE.sub("", text).strip().splitlines() if line.strip()), "no message")
 
 
 def failed_to_answer(attempt: Attempt) -> bool:

@@ -76,7 +76,7 @@ def findings_of(conversion: Conversion, runtime: Sequence[Verdict], training: Se
 def warnings_of(conversion: Conversion, runtime: Sequence[Verdict]) -> list[str]:
     """What a person should know although it is no finding."""
     said = [fault.message for fault in conversion.interface if fault.harmless]
-    ends_well = all(not verdict.faulty for verdict in runtime)
+    ends_well = bool(runtime) and all(not verdict.faulty for verdict in runtime)
     for verdict in conversion.verdicts:
         if verdict.faulty and ends_well and verdict.stage is not Stage.VALIDATION:
             said.append(f"checkpoint '{verdict.name}' deviates, but what comes after it does not: {verdict.report().detail}")
@@ -116,7 +116,7 @@ def _conversion_failed(conversion: Conversion) -> list[Finding]:
             stage=stage,
             symptom_stage=stage,
             cause=Cause(category=category, kind=_kind_of_end(attempt), evidence=evidence),
-            message=f"while {doing}: {evidence}. Log: {attempt.log if attempt is not None else '-'}",
+            message=f"while {doing}: {evidence}",
             code="TA202" if isinstance(attempt, Refused) else "TA204",
         )
     ]
@@ -125,11 +125,10 @@ def _conversion_failed(conversion: Conversion) -> list[Finding]:
 def _exception_evidence(attempt: Refused) -> tuple[str, CauseCategory]:
     """The exception at the root, and the category where its class leaves no doubt."""
     cause = attempt.attributes.get("cause") or {}
-    text = next((line for line in str(cause.get("message") or attempt.message).strip().splitlines() if line.strip()), "")
     name = str(cause.get("type") or attempt.error_type).rpartition(".")[2]
     unsupported = ("UnsupportedOperatorError", "DispatchError", "SymbolicValueError")
     category = CauseCategory.INCOMPATIBILITY if name in unsupported else CauseCategory.UNKNOWN
-    return f"{name}: {text}", category
+    return describe(attempt), category
 
 
 def _symptom(attempt: Any) -> Symptom:

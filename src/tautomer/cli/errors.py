@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import typer
 
+from tautomer.cli.streams import write_note
 from tautomer.errors import InternalError, TautomerError
 
 INTERRUPTED = 130
@@ -34,8 +35,7 @@ def exit_status_of(action: Callable[[], int]) -> int:
     except _CommandLineError as error:
         return _tell_usage(error)
     except InternalError as error:
-        traceback.print_exc()
-        _tell(str(error), _REPORT_IT)
+        _tell(traceback.format_exc(), str(error), _REPORT_IT)
         return error.exit_status
     except TautomerError as error:
         _tell(str(error))
@@ -44,9 +44,9 @@ def exit_status_of(action: Callable[[], int]) -> int:
         _tell("Interrupted.")
         return INTERRUPTED
     except Exception as error:
-        traceback.print_exc()
         text = str(error).strip()
-        _tell(f"TA900 unexpected {type(error).__name__}{f': {text}' if text else '.'}", _REPORT_IT)
+        message = f"TA900 unexpected {type(error).__name__}{f': {text}' if text else '.'}"
+        _tell(traceback.format_exc(), message, _REPORT_IT)
         return InternalError.exit_status
 
 
@@ -64,4 +64,4 @@ def _tell(*lines: str) -> None:
     if sys.stdout is not None:
         with contextlib.suppress(OSError):
             sys.stdout.flush()
-    print(*lines, sep="\n", file=sys.stderr, flush=True)
+    write_note("\n".join(lines))

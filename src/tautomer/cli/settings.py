@@ -145,7 +145,11 @@ def _project_settings(folder: Path) -> dict[str, Given]:
         if name not in NAMES:
             _refuse("TA109", f"[tool.tautomer] in {file} has no setting '{key}'.", f"Known: {', '.join(NAMES)}.")
         # What a file says of a path is meant from where the file lies.
-        located = str(file.parent / Path(value).expanduser()) if name == "run_dir" and isinstance(value, str) else value
+        located = (
+            str(file.parent / Path(value).expanduser())
+            if name == "run_dir" and value and isinstance(value, str)
+            else value
+        )
         found[name] = Given(located, f"'{key}' in {file}")
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -24,7 +25,9 @@ def write_result(result: str | bytes) -> None:
             stream.flush()
             stream.buffer.write(result)
         else:
-            stream.write(result)
+            # A path may hold bytes that are no text, or text that the terminal's encoding lacks.
+            encoding = stream.encoding or "utf-8"
+            stream.write(result.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
     except BrokenPipeError:
         # What is left in the buffer would be tried again, and fail again, when the interpreter ends.
@@ -32,8 +35,9 @@ def write_result(result: str | bytes) -> None:
 
 
 def write_note(note: str) -> None:
-    """Write a line about the work, not a result of it, to stderr."""
-    print(note, file=sys.stderr, flush=True)
+    """Write a line about the work, not a result of it, to stderr; where nobody reads on, nothing happens."""
+    with contextlib.suppress(BrokenPipeError):
+        print(note, file=sys.stderr, flush=True)
 
 
 def progress_console() -> Console:

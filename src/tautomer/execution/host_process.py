@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from typing import Any
 
 from tautomer.execution import host as host_script
@@ -58,6 +59,7 @@ class HostProcess:
             theirs.close()
         self._control = ours
         self._lines = Lines(ours)
+        self._received: deque[dict[str, Any]] = deque()
 
     @property
     def pid(self) -> int:
@@ -68,7 +70,7 @@ class HostProcess:
     def closed(self) -> bool:
         """Whether it has ended or closed its end of the socket, and all it had sent has been received."""
         ended = self._process.poll() is not None  # asked first: what it sent before its end is then waiting
-        return self._lines.closed or (ended and not self._lines.waiting)
+        return not self._received and (self._lines.closed or (ended and not self._lines.waiting))
 
     def send(self, message: dict[str, Any]) -> bool:
         """Send one message. Returns False where the host no longer listens."""
@@ -78,9 +80,11 @@ class HostProcess:
             return False
         return True
 
-    def receive(self, timeout_s: float) -> list[dict[str, Any]]:
-        """Messages that have arrived; waits up to `timeout_s` for the first."""
-        return self._lines.receive(timeout_s)
+    def receive(self, timeout_s: float) -> dict[str, Any]:
+        """The next message; an empty one where none arrives within `timeout_s`."""
+        if not self._received:
+            self._received.extend(self._lines.receive(timeout_s))
+        return self._received.popleft() if self._received else {}
 
     def exit_status(self) -> int:
         """What the host ended with, as subprocess tells it: negative for a signal. Ends it where it still runs."""

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tautomer.adapters.worker_api import ERROR_FILE, EVENTS_FILE, LOG_FILE, RESULT_FILE, TASK_FILE
-from tautomer.errors import MisuseError
+from tautomer.errors import MisuseError, NotInstalledError
 from tautomer.execution.endings import EndedFor, attempt_from, crashed, refuse_if_missing, refused
 from tautomer.execution.host_process import HostProcess
 from tautomer.execution.process_tree import birth, end_processes, kills_for_memory, memory_bytes, worker_processes
@@ -111,7 +111,14 @@ class Pool:
                     return host, True
                 host.end()
             warm = spec.fork_safe and spec not in self._threaded
-        return HostProcess(spec, warm=warm), False
+        try:
+            return HostProcess(spec, warm=warm), False
+        except OSError as error:
+            raise NotInstalledError(
+                "TA102",
+                f"{spec.name!r} cannot run: its interpreter {spec.python} does not start ({error.strerror}) (not_run).",
+                "Create the environment again, or name another interpreter.",
+            ) from error
 
     def _give_back(self, host: HostProcess) -> None:
         with self._lock:
@@ -130,19 +137,19 @@ class Pool:
         limit_s = max(limits.timeout_s, _START_LIMIT_S)
         log = folder / LOG_FILE
         while True:
-            for message in host.receive(_POLL_S):
-                if "unavailable" in message:
-                    log.write_bytes(host.output())
-                    refuse_if_missing(task, message["unavailable"])
-                    return refused(message["unavailable"], _since(began), log, ())
-                if "ready" in message:
-                    host.spared = frozenset(message["ready"]["spared"])
-                    threads = message["ready"]["threads"]
-                    if threads != 1:
-                        _LOG.info("host %r has %s threads: each attempt gets a fresh process", task.host.name, threads)
-                        with self._lock:
-                            self._threaded.add(task.host)
-                    return None
+            message = host.receive(_POLL_S)
+            if "unavailable" in message:
+                log.write_bytes(host.output())
+                refuse_if_missing(task, message["unavailable"])
+                return refused(message["unavailable"], _since(began), log, ())
+            if "ready" in message:
+                host.spared = frozenset(message["ready"]["spared"])
+                threads = message["ready"]["threads"]
+                if threads != 1:
+                    _LOG.info("host %r has %s threads: each attempt gets a fresh process", task.host.name, threads)
+                    with self._lock:
+                        self._threaded.add(task.host)
+                return None
             if host.closed:
                 status = host.exit_status()
                 log.write_bytes(host.output())
@@ -224,10 +231,10 @@ class _Supervision:
             return None
         until = time.monotonic() + _KILL_LIMIT_S
         while not self._host.closed and time.monotonic() < until:
-            for message in self._host.receive(_POLL_S):
-                if "started" in message:
-                    worker: int = message["started"]
-                    return worker
+            message = self._host.receive(_POLL_S)
+            if "started" in message:
+                worker: int = message["started"]
+                return worker
         return None
 
     def _watch(self, worker: int) -> _Ending:
@@ -258,11 +265,10 @@ class _Supervision:
                 killed_at = now
 
     def _wait(self, pause_s: float) -> _Ending | None:
-        for message in self._host.receive(pause_s):
-            if "ended" in message:
-                ended = message["ended"]
-                return _Ending(os.waitstatus_to_exitcode(ended["status"]), ended["seconds"], ended["peak_memory_bytes"])
-        return None
+        ended = self._host.receive(pause_s).get("ended")
+        if ended is None:
+            return None
+        return _Ending(os.waitstatus_to_exitcode(ended["status"]), ended["seconds"], ended["peak_memory_bytes"])
 
     def _poll_memory(self, worker: int) -> float:
         """Compare the memory in use with the limit. Returns how long to wait before the next time."""

@@ -16,6 +16,9 @@ from tautomer.model import Tensor
 UNIT_ROUNDOFF = 2.0**-24
 """u of float32, the format in which converters fold constants."""
 
+FOLDING_U = 2.0
+"""Half-width, in u, of each perturbation of a folded constant: folding a small subgraph takes a few roundings."""
+
 
 def evaluate(
     channel: Channel,
@@ -216,7 +219,7 @@ def _perturbed_runs(
 
 
 class _Noise:
-    """Perturbs each derived constant by up to one float32 rounding, the same way at each of its uses."""
+    """Perturbs each derived constant by a few float32 roundings, the same way at each of its uses."""
 
     def __init__(self, seed: int, is_derived: Any) -> None:
         self._seed = seed
@@ -227,7 +230,11 @@ class _Noise:
             return array
         digest = np.frombuffer(name.encode().ljust(4, b"\0"), dtype=np.uint8)
         generator = np.random.default_rng([self._seed, *digest.tolist()])
-        return array * (1.0 + generator.uniform(-UNIT_ROUNDOFF, UNIT_ROUNDOFF, array.shape))
+        relative = generator.uniform(-FOLDING_U, FOLDING_U, array.shape)
+        for axis in range(array.ndim):  # a folded norm or scale errs alike for a whole slice
+            shape = [array.shape[axis] if other == axis else 1 for other in range(array.ndim)]
+            relative = relative + generator.uniform(-FOLDING_U, FOLDING_U, shape)
+        return array * (1.0 + UNIT_ROUNDOFF * relative)
 
 
 def _is_own(array: Any, own_constants: set[str], own_scalars: set[float]) -> bool:

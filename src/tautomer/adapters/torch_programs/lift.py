@@ -146,7 +146,7 @@ class GraphRun(torch.fx.Interpreter):
         ):
             return pytree.tree_map_only(torch.Tensor, lifted, target(*args, **kwargs))
         declared = _declared(self._node)
-        args, kwargs = self._lift_arguments(name, args, kwargs, declared)
+        args, kwargs = self._lift_arguments(name, args, _with_default_scalars(target, args, kwargs), declared)
         exact = name in _EXACT or _is_view(target)
         if self._generator is not None and not exact and torch.Tag.pointwise not in target.tags:
             args, kwargs = self._perturbed_inputs(args, kwargs)
@@ -244,6 +244,16 @@ class GraphRun(torch.fx.Interpreter):
     def _nested(self, graph: torch.fx.GraphModule, operands: Any) -> Any:
         inner = GraphRun(graph, lift=True, perturbation=self._generator)
         return inner.run(*operands)
+
+
+def _with_default_scalars(target: torch._ops.OpOverload, args: Any, kwargs: Any) -> dict[str, Any]:
+    """Keyword arguments with the defaults of floating scalars (an epsilon) written out, so that they are rounded as given ones."""
+    defaults = {
+        argument.name: argument.default_value
+        for argument in target._schema.arguments[len(args) :]
+        if isinstance(argument.default_value, float) and argument.name not in kwargs
+    }
+    return {**kwargs, **defaults}
 
 
 def _is_view(target: torch._ops.OpOverload) -> bool:

@@ -47,14 +47,20 @@ class ModuleState:
                 if buffer.shape == value.shape:
                     buffer.copy_(value)
         for part, remembered in self.attributes:
-            for name in [name for name in part.__dict__ if name not in remembered and _rememberable(name, part.__dict__[name])]:
-                del part.__dict__[name]
+            # What a first call installs for good (a flag beside its hooks) stays; tensors it cached go.
+            for name in [name for name, value in part.__dict__.items() if isinstance(value, torch.Tensor)]:
+                if name not in remembered:
+                    del part.__dict__[name]
             for name, value in remembered.items():
                 part.__dict__[name] = value.detach().clone() if isinstance(value, torch.Tensor) else copy.deepcopy(value)
 
 
+_OWN = frozenset(torch.nn.Module().__dict__)
+"""What every module keeps for itself: hooks and registries, which must stay the objects they are."""
+
+
 def _rememberable(name: str, value: Any) -> bool:
-    return not name.startswith("_forward") and (_is_plain(value) or isinstance(value, torch.Tensor))
+    return name not in _OWN and (_is_plain(value) or isinstance(value, torch.Tensor))
 
 
 def _remembered(part: torch.nn.Module) -> dict[str, Any]:

@@ -38,11 +38,6 @@ def element_name(number: int) -> str:
     return _ELEMENT_NAMES[number]
 
 
-def element_number(name: str) -> int:
-    """The `TensorProto.DataType` of ONNX's element name."""
-    return int(_ELEMENT_NUMBERS[name])
-
-
 def tensor_type(number: int) -> str:
     """The type string of a tensor of this element type: `1 -> "tensor(float)"`."""
     return f"tensor({element_name(number)})"

@@ -20,9 +20,7 @@ from tautomer.numerics.onnx_evaluator.element_types import (
     dtype_name,
     element_of,
     is_floating,
-    spec_dtype,
     storage_dtype,
-    tensor_type,
 )
 from tautomer.numerics.onnx_evaluator.errors import (
     EvaluatorError,
@@ -34,10 +32,16 @@ from tautomer.numerics.onnx_evaluator.errors import (
 )
 from tautomer.numerics.onnx_evaluator.kernels import KERNELS
 from tautomer.numerics.onnx_evaluator.loading import LoadedModel, densify, read_tensor
+from tautomer.numerics.onnx_evaluator.node_values import (
+    constant_value,
+    location_of,
+    resolve,
+    resolved_node,
+    spec_of,
+)
 from tautomer.numerics.onnx_evaluator.operator_functions import function_of_schema
 from tautomer.numerics.onnx_evaluator.plan import (
     Plan,
-    Reference,
     Step,
     compile_function,
     compile_graph,
@@ -49,6 +53,7 @@ from tautomer.numerics.onnx_evaluator.scope import Held, Scope
 
 Observe = Callable[[str, Value], None]
 Perturb = Callable[[str, Array], Array]
+_SignatureKey = tuple[int, bytes, tuple[str, ...]]
 
 
 class Evaluator:
@@ -88,8 +93,8 @@ class Evaluator:
             (normal_domain(function.domain), function.name, function.overload): compile_function(function, opsets)
             for function in loaded.proto.functions
         }
-        self._signatures: dict[tuple[int, tuple[str, ...]], tuple[str, ...]] = {}
-        self._schema_functions: dict[tuple[int, tuple[str, ...]], Plan | None] = {}
+        self._signatures: dict[_SignatureKey, tuple[str, ...]] = {}
+        self._schema_functions: dict[_SignatureKey, Plan | None] = {}
         if self._plan.outer:
             raise InvalidModel(f"the graph uses values that nothing defines: {sorted(self._plan.outer)}")
 
@@ -97,12 +102,12 @@ class Evaluator:
     def inputs(self) -> list[TensorSpec]:
         """The inputs a caller must give: the graph's, without those that are initializers."""
         stored = {**self._plan.initializers, **self._plan.sparse_initializers}
-        return [_spec(value) for value in self._graph.input if value.name not in stored]
+        return [spec_of(value) for value in self._graph.input if value.name not in stored]
 
     @property
     def outputs(self) -> list[TensorSpec]:
         """The graph's outputs."""
-        return [_spec(value) for value in self._graph.output]
+        return [spec_of(value) for value in self._graph.output]
 
     def run(self, inputs: Mapping[str, Value], observe: Observe | None = None) -> dict[str, Value]:
         """The graph's outputs by name: arrays (float64 for every lifted float), lists for sequences, None.
@@ -124,12 +129,14 @@ class Evaluator:
                 raise InvalidInput(f"the graph's input {spec.name!r} is missing")
         for index, name in enumerate(self._plan.inputs):
             if name in inputs:
-                scope.values[name] = self._admit(_spec(declared[name]), self._plan.input_types[index], inputs[name])
+                scope.values[name] = self._admit(spec_of(declared[name]), self._plan.input_types[index], inputs[name])
         with np.errstate(all="ignore"):
             results = self._execute(scope, observe)
         return {name: held.value for name, held in zip(self._plan.outputs, results, strict=True)}
 
     def _admit(self, spec: TensorSpec, type_name: str, value: Value) -> Held:
+        if not type_name and isinstance(value, np.ndarray):
+            type_name = f"tensor({dtype_name(value.dtype)})"
         if isinstance(value, list) or value is None or not type_name.startswith("tensor("):
             element = element_of(type_name)
             dtype = storage_dtype(element, lift=self._lift) if element else None
@@ -154,7 +161,7 @@ class Evaluator:
                 results = self._step(step, scope)
             except EvaluatorError as error:
                 if not error.op_type:
-                    raise type(error)(error.message, **_location(step)) from error
+                    raise type(error)(error.message, **location_of(step)) from error
                 raise
             for name, held in zip(step.node.output, results, strict=False):
                 if name:
@@ -165,46 +172,49 @@ class Evaluator:
                 scope.values.pop(name, None)
         return [self._look_up(name, scope) for name in scope.plan.outputs[:outputs_count]]
 
-    def _look_up(self, name: str, scope: Scope) -> Held:
+    def _look_up(self, name: str, scope: Scope, *, as_stored: bool = False) -> Held:
         seen: Scope | None = scope
         while seen is not None:
             if name in seen.values:
                 return seen.values[name]
             if name in seen.plan.initializers:
-                return self._constant(name, read_tensor(seen.plan.initializers[name], self._folder))
+                tensor = read_tensor(seen.plan.initializers[name], self._folder)
+                return self._constant(name, tensor, as_stored=as_stored)
             if name in seen.plan.sparse_initializers:
                 return self._constant(name, densify(seen.plan.sparse_initializers[name], self._folder))
             seen = seen.parent
         raise InvalidModel(f"the value {name!r} is used before anything defines it")
 
-    def _constant(self, name: str, array: Array) -> Held:
+    def _constant(self, name: str, array: Array, *, as_stored: bool = False) -> Held:
         element = dtype_name(array.dtype)
+        if as_stored:
+            return Held(array, f"tensor({element})", is_constant=True)
         value = convert(array, storage_dtype(element, lift=self._lift))
         if self._perturb is not None and is_floating(value.dtype):
             value = convert(np.asarray(self._perturb(name, value)), value.dtype)
         return Held(value, f"tensor({element})", is_constant=True)
 
     def _step(self, step: Step, scope: Scope) -> Sequence[Held]:
-        held = [self._look_up(name, scope) if name else None for name in step.node.input]
-        given = _resolve(step.attributes, scope.attributes)
+        custom = self._kernels.get((step.domain, step.op_type))
         function = self._functions.get((step.domain, step.op_type, step.node.overload))
+        # Lifting a whole embedding table to read a few rows of it would cost its size twice over.
+        as_stored = custom is KERNELS["Gather"] and function is None and self._perturb is None
+        held = [self._look_up(name, scope, as_stored=as_stored) if name else None for name in step.node.input]
+        given = resolve(step.attributes, scope.attributes)
         if function is not None:
             return self._call_function(function, held, given, len(step.node.output))
         opset = scope.plan.opsets.get(step.domain)
         schema = signatures.schema_of(step.domain, step.op_type, opset) if opset is not None else None
-        custom = self._kernels.get((step.domain, step.op_type))
         if schema is None or opset is None:
-            if custom is None or opset is None:
-                raise UnsupportedOperator(
-                    f"no operator of this name in domain {step.domain or 'ai.onnx'!r} at opset {opset}",
-                    **_location(step),
-                )
-            raise UnsupportedOperator("it has no schema, so its output types are unknown", **_location(step))
+            version = "that the model does not import" if opset is None else f"at opset {opset}"
+            raise UnsupportedOperator(
+                f"no operator of this name in domain {step.domain or 'ai.onnx'!r} {version}", **location_of(step)
+            )
         if step.op_type == "Constant" and step.domain == "":
-            return [self._constant(step.node.output[0], _constant_value(given, step, self._folder))]
-        node = _resolved_node(step, given)
+            return [self._constant(step.node.output[0], constant_value(given, step, self._folder))]
+        node = resolved_node(step, given)
         types = tuple("" if item is None else item.type_name for item in held)
-        bound = signatures.check_inputs(schema, opset, node, types)
+        outputs = self._signature(step, schema, opset, node, types)
         control = control_flow.OPERATORS.get(step.op_type) if step.domain == "" else None
         if control is not None:
             return control(
@@ -217,10 +227,6 @@ class Evaluator:
                     lambda plan, arguments: self._run_body(plan, arguments, scope),
                 )
             )
-        key = (id(step), types)
-        outputs = self._signatures.get(key)
-        if outputs is None or node is not step.node:
-            outputs = self._signatures[key] = signatures.output_types(schema, opset, node, types, bound)
         attributes = {**signatures.default_attributes(step.domain, step.op_type, opset), **given}
         if custom is None:
             expansion = self._expansion(step, schema, scope.plan.opsets, node, types)
@@ -234,18 +240,24 @@ class Evaluator:
             node,
             opset,
             attributes,
-            self._computable(held),
+            self._computable(held, as_stored=as_stored),
             types,
             outputs,
             self._lift,
             tuple(item is not None and item.is_constant for item in held),
         )
-        return self._finish(call, _invoke(custom or reference_kernel, call, step))
+        computed = _invoke(custom or reference_kernel, call, step)
+        if as_stored:
+            computed = [convert(item, call.output_dtype()) for item in computed]
+        return self._finish(call, computed)
 
-    def _computable(self, held: Sequence[Held | None]) -> tuple[Value, ...]:
+    def _computable(self, held: Sequence[Held | None], *, as_stored: bool) -> tuple[Value, ...]:
         values: list[Value] = []
         for item in held:
             element = element_of(item.type_name) if item is not None else ""
+            if item is not None and item.is_constant and as_stored:
+                values.append(item.value)
+                continue
             value = None if item is None else item.value
             values.append(convert(value, compute_dtype(element, lift=self._lift)) if element else value)
         return tuple(values)
@@ -295,6 +307,16 @@ class Evaluator:
             scope.values[name] = Held(None, "") if item is None else item
         return self._execute(scope, outputs_count=outputs_count)
 
+    def _signature(
+        self, step: Step, schema: onnx.defs.OpSchema, opset: int, node: onnx.NodeProto, types: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        key = _signature_key(step, node, types)
+        if key not in self._signatures:
+            bound = signatures.check_inputs(schema, opset, node, types)
+            is_control = step.domain == "" and step.op_type in control_flow.OPERATORS
+            self._signatures[key] = () if is_control else signatures.output_types(schema, opset, node, types, bound)
+        return self._signatures[key]
+
     def _expansion(
         self,
         step: Step,
@@ -303,11 +325,17 @@ class Evaluator:
         node: onnx.NodeProto,
         types: tuple[str, ...],
     ) -> Plan | None:
-        key = (id(step), types)
-        if key not in self._schema_functions or node is not step.node:
+        key = _signature_key(step, node, types)
+        if key not in self._schema_functions:
             function = function_of_schema(schema, opsets[step.domain], node, types)
             self._schema_functions[key] = None if function is None else compile_function(function, opsets)
         return self._schema_functions[key]
+
+
+def _signature_key(step: Step, node: onnx.NodeProto, types: tuple[str, ...]) -> _SignatureKey:
+    # Steps live as long as the evaluator, so their identity names them; a node inside a function also depends on the
+    # attributes it was called with.
+    return id(step), b"" if node is step.node else node.SerializeToString(), types
 
 
 def _invoke(kernel: Kernel, call: Call, step: Step) -> Sequence[Value]:
@@ -316,70 +344,5 @@ def _invoke(kernel: Kernel, call: Call, step: Step) -> Sequence[Value]:
     except (EvaluatorError, MemoryError):
         raise
     except Exception as error:
-        raise NodeExecutionError(f"{type(error).__name__}: {error}", **_location(step)) from error
+        raise NodeExecutionError(f"{type(error).__name__}: {error}", **location_of(step)) from error
     return [results] if isinstance(results, np.ndarray | np.generic) else results
-
-
-def _location(step: Step) -> dict[str, str]:
-    return {"node_name": step.node.name, "op_type": step.op_type, "domain": step.domain}
-
-
-def _resolve(attributes: Mapping[str, Any], function_attributes: Mapping[str, Any]) -> dict[str, Any]:
-    resolved = {}
-    for name, value in attributes.items():
-        if not isinstance(value, Reference):
-            resolved[name] = value
-        elif value.name in function_attributes:
-            resolved[name] = function_attributes[value.name]
-    return resolved
-
-
-def _resolved_node(step: Step, given: Mapping[str, Any]) -> onnx.NodeProto:
-    referring = [name for name, value in step.attributes.items() if isinstance(value, Reference)]
-    if not referring:
-        return step.node
-    node = onnx.NodeProto()
-    node.CopyFrom(step.node)
-    kept = [attribute for attribute in step.node.attribute if attribute.name not in referring]
-    del node.attribute[:]
-    node.attribute.extend(kept)
-    for name in referring:
-        if name in given:
-            kind = onnx.AttributeProto.INTS if given[name] == [] else None
-            node.attribute.append(onnx.helper.make_attribute(name, given[name], attr_type=kind))
-    return node
-
-
-def _constant_value(given: Mapping[str, Any], step: Step, folder: Any) -> Array:
-    if len(given) != 1:
-        raise InvalidNode(f"it has {len(given)} values where one is needed", **_location(step))
-    name, value = next(iter(given.items()))
-    if name == "value":
-        return read_tensor(value, folder)
-    if name == "sparse_value":
-        return densify(value, folder)
-    dtypes: dict[str, Any] = {
-        "value_float": np.float32,
-        "value_floats": np.float32,
-        "value_int": np.int64,
-        "value_ints": np.int64,
-        "value_string": object,
-        "value_strings": object,
-    }
-    if name not in dtypes:
-        raise InvalidNode(f"it has the unknown attribute {name!r}", **_location(step))
-    return np.asarray(value, dtype=dtypes[name])
-
-
-def _spec(value: onnx.ValueInfoProto) -> TensorSpec:
-    if value.type.WhichOneof("value") != "tensor_type":
-        return TensorSpec(value.name, None, None)
-    tensor = value.type.tensor_type
-    dtype = spec_dtype(element_of(tensor_type(tensor.elem_type))) if tensor.elem_type else None
-    if not tensor.HasField("shape"):
-        return TensorSpec(value.name, dtype, None)
-    shape = tuple(
-        dimension.dim_value if dimension.HasField("dim_value") else dimension.dim_param or None
-        for dimension in tensor.shape.dim
-    )
-    return TensorSpec(value.name, dtype, shape)

@@ -106,7 +106,8 @@ def _read_external(tensor: onnx.TensorProto, dtype: np.dtype[Any], folder: Path 
         raise InvalidModel(f"tensor {tensor.name!r} needs {size_bytes} bytes; {path.name} has {available_bytes} there")
     if count == 0:
         return np.zeros(shape, dtype=dtype)
-    return np.memmap(path, mode="r", dtype=np.uint8, offset=offset, shape=(size_bytes,)).view(dtype).reshape(shape)
+    mapped = np.memmap(path, mode="r", dtype=np.uint8, offset=offset, shape=(size_bytes,))
+    return np.asarray(mapped).view(dtype).reshape(shape)
 
 
 def _external_path(location: str, tensor_name: str, folder: Path | None) -> Path:

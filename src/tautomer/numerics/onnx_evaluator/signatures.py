@@ -48,12 +48,11 @@ def check_inputs(schema: onnx.defs.OpSchema, opset: int, node: onnx.NodeProto, t
     """The type each of the schema's type variables is bound to by the declared types of the inputs.
 
     Raises:
-        InvalidNode: the operator is deprecated, the number of inputs or outputs is wrong, a required input or attribute
-            is missing, or an input's declared type is not one the operator takes.
+        InvalidNode: the number of inputs or outputs is wrong, a required input or attribute is missing, or an input's
+            declared type is not one the operator takes. That an operator is deprecated is the checker's finding: it
+            still has a meaning, and runs.
     """
     location = {"node_name": node.name, "op_type": node.op_type, "domain": schema.domain}
-    if schema.deprecated:
-        raise InvalidNode(f"the operator is deprecated since opset {schema.since_version}", **location)
     if not schema.min_input <= len(types) <= schema.max_input:
         expected = f"{schema.min_input} to {schema.max_input}"
         raise InvalidNode(f"it has {len(types)} inputs where opset {opset} takes {expected}", **location)

@@ -1,4 +1,4 @@
-"""ONNX backend node tests the evaluator does not pass, each with the reason; one that starts to pass must leave the list."""
+"""ONNX backend tests the evaluator does not pass, each with the reason; one that starts to pass must leave the list."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import torch
 from tautomer.adapters.runtimes.onnx_torch_kernels import torch_kernels
 from tautomer.numerics.onnx_evaluator import Evaluator
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
 class _ConvNet(torch.nn.Module):
@@ -65,7 +65,11 @@ def _export(module: torch.nn.Module, example: torch.Tensor, **settings: Any) -> 
 
 _CASES = {
     "conv net": (_ConvNet, torch.randn(2, 3, 16, 18), {}),
-    "conv net of opset 18, unoptimized": (_ConvNet, torch.randn(2, 3, 16, 18), {"opset_version": 18, "optimize": False}),
+    "conv net of opset 18, unoptimized": (
+        _ConvNet,
+        torch.randn(2, 3, 16, 18),
+        {"opset_version": 18, "optimize": False},
+    ),
     "transformer": (_Transformer, torch.randint(0, 11, (2, 5)), {}),
     "transformer of opset 23": (_Transformer, torch.randint(0, 11, (2, 5)), {"opset_version": 23}),
     "conv net through the old exporter": (_ConvNet, torch.randn(2, 3, 16, 18), {"legacy": True}),
@@ -89,7 +93,6 @@ def test_an_exported_model_in_float64_is_the_module_in_float64(case: str) -> Non
         (found,) = evaluator.run({evaluator.inputs[0].name: example.numpy()}).values()
         assert found.dtype == np.float64
         assert found.shape == expected.shape
-        print(case, len(model.graph.node), np.abs(found - expected).max() / scale)
         assert np.abs(found - expected).max() / scale < 1e-7
 
 

@@ -17,7 +17,9 @@ _ELEMENTS = {np.dtype(np.float64): TensorProto.DOUBLE, np.dtype(np.int64): Tenso
 _RTOL, _ATOL = 1e-11, 1e-12
 
 
-def _evaluate(op_type: str, inputs: list[Any], *, opset: int, outputs: int = 1, fast: bool = False, **attributes: Any) -> Any:
+def _evaluate(
+    op_type: str, inputs: list[Any], *, opset: int, outputs: int = 1, fast: bool = False, **attributes: Any
+) -> Any:
     names = [f"i{index}" if value is not None else "" for index, value in enumerate(inputs)]
     given = {name: value for name, value in zip(names, inputs, strict=True) if name}
     results = [f"o{index}" for index in range(outputs)]
@@ -26,7 +28,9 @@ def _evaluate(op_type: str, inputs: list[Any], *, opset: int, outputs: int = 1, 
         "one_node",
         [
             helper.make_tensor_value_info(
-                name, TensorProto.FLOAT if value.dtype.kind == "f" else _ELEMENTS.get(value.dtype, TensorProto.BOOL), None
+                name,
+                TensorProto.FLOAT if value.dtype.kind == "f" else _ELEMENTS.get(value.dtype, TensorProto.BOOL),
+                None,
             )
             for name, value in given.items()
         ],
@@ -119,7 +123,9 @@ def test_grid_sample_is_torchs(mode: str, padding: str, align_corners: bool) -> 
 def test_gather_elements_is_torchs_gather_with_smaller_indices(axis: int) -> None:
     x = _random(4, 5, 6)
     indices = np.random.default_rng(1).integers(0, 4, (3, 2, 4))
-    _same(_evaluate("GatherElements", [x, indices], opset=13, axis=axis), torch.gather(_t(x), axis, torch.tensor(indices)))
+    _same(
+        _evaluate("GatherElements", [x, indices], opset=13, axis=axis), torch.gather(_t(x), axis, torch.tensor(indices))
+    )
 
 
 @pytest.mark.parametrize("approximate", ["none", "tanh"])
@@ -159,7 +165,9 @@ def test_attention_gives_zeros_to_a_query_that_may_attend_nothing() -> None:
 
 
 @pytest.mark.parametrize("count_include_pad", [0, 1])
-@pytest.mark.parametrize(("length", "kernel", "stride", "pad"), [(6, 3, 2, 1), (5, 3, 2, 0), (5, 2, 3, 1), (7, 3, 3, 1)])
+@pytest.mark.parametrize(
+    ("length", "kernel", "stride", "pad"), [(6, 3, 2, 1), (5, 3, 2, 0), (5, 2, 3, 1), (7, 3, 3, 1)]
+)
 def test_average_pool_of_opset_22_rounding_up_is_torchs(
     count_include_pad: int, length: int, kernel: int, stride: int, pad: int
 ) -> None:
@@ -209,7 +217,14 @@ def test_conv_is_torchs(fast: bool, groups: int, rank: int) -> None:
     function = (torch.nn.functional.conv1d, torch.nn.functional.conv2d, torch.nn.functional.conv3d)[rank - 1]
     expected = function(_t(x), _t(w), _t(b), 2, 1, 2, groups)
     found = _evaluate(
-        "Conv", [x, w, b], opset=11, fast=fast, strides=[2] * rank, pads=[1] * 2 * rank, dilations=[2] * rank, group=groups
+        "Conv",
+        [x, w, b],
+        opset=11,
+        fast=fast,
+        strides=[2] * rank,
+        pads=[1] * 2 * rank,
+        dilations=[2] * rank,
+        group=groups,
     )
     _same(found, expected)
 
@@ -303,7 +318,8 @@ def test_gemm_with_transposes_and_factors_is_torchs(fast: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shapes", "equation"), [(((2, 3, 4), (2, 4, 5)), "bij,bjk->bik"), (((3, 3),), "ii->i"), (((2, 3), (4, 3)), "...a,ba")]
+    ("shapes", "equation"),
+    [(((2, 3, 4), (2, 4, 5)), "bij,bjk->bik"), (((3, 3),), "ii->i"), (((2, 3), (4, 3)), "...a,ba")],
 )
 def test_einsum_is_torchs(shapes: tuple[tuple[int, ...], ...], equation: str) -> None:
     arrays = [_random(*shape, seed=index) for index, shape in enumerate(shapes)]

@@ -73,7 +73,7 @@ def _pow(call: Call) -> Array:
         return np.asarray(np.power(a, b.astype(np.uint64) if a.dtype == np.uint64 else b).astype(a.dtype))
     if a.dtype.kind in "iu":
         return np.asarray(np.power(a.astype(np.float64), b).astype(a.dtype))
-    return np.asarray(np.power(a, b.astype(a.dtype) if b.dtype.kind == "f" or call.lift else b).astype(a.dtype))
+    return np.asarray(np.power(a, b).astype(a.dtype))
 
 
 def _mean(call: Call) -> Array:

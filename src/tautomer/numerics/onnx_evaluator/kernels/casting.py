@@ -33,11 +33,11 @@ def convert_elements(call: Call, target: str) -> Array:
     if source == "string":
         return _parse(x, target, computed)
     if target == "string":
-        return _print(x)
+        return _print(x, source)
     if target in FLOATS:
         return _to_float(call, x, source, target).astype(computed)
     if target in _FLOAT8_MAX:
-        return _to_float8(x, target, bool(call.get("saturate", 1)), str(call.get("round_mode", "up")))
+        return _to_float8(x, target, bool(call.get("saturate", 1)))
     if target == "float8e8m0":
         return _to_float8e8m0(x, bool(call.get("saturate", 1)), str(call.get("round_mode", "up")))
     if target == "bool":
@@ -76,7 +76,7 @@ def _to_integer(x: Array, dtype: np.dtype[Any]) -> Array:
     return np.asarray(x.astype(dtype))
 
 
-def _to_float8(x: Array, target: str, saturate: bool, round_mode: str) -> Array:
+def _to_float8(x: Array, target: str, saturate: bool) -> Array:
     dtype = declared_dtype(target)
     wide = x.astype(np.float64)
     result = wide.astype(np.float32).astype(dtype) if x.dtype != np.float64 else wide.astype(dtype)
@@ -121,8 +121,9 @@ def _parse(x: Array, target: str, computed: np.dtype[Any]) -> Array:
     return np.asarray([int(item) for item in values]).astype(computed).reshape(x.shape)
 
 
-def _print(x: Array) -> Array:
-    numbers = x.astype(np.float32) if x.dtype.kind in "fV" else x
+def _print(x: Array, source: str) -> Array:
+    # The digits printed are those the declared type needs, whatever the value is held in.
+    numbers = x.astype(np.float32) if x.dtype.kind in "fV" and source != "double" else x
     texts = np.empty(x.size, dtype=object)
     for index, item in enumerate(numbers.reshape(-1)):
         texts[index] = _text(item)

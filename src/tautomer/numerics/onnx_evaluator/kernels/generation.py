@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from tautomer.numerics.onnx_evaluator.call import Call, Kernel
-from tautomer.numerics.onnx_evaluator.element_types import Array
+from tautomer.numerics.onnx_evaluator.element_types import Array, declared_dtype
 
 
 def _constant_of_shape(call: Call) -> Array:
@@ -30,7 +30,9 @@ def _range(call: Call) -> Array:
     if start.dtype.kind in "iu":
         count = max(-((int(start) - int(limit)) // int(delta)), 0) if int(delta) else 0
     else:
-        count = max(math.ceil((limit - start) / delta), 0)
+        # The length is an integer path: the span is rounded as the declared type rounds it, whatever is computed in.
+        span = np.asarray(limit - start).astype(declared_dtype(call.element(0))).astype(np.float64)
+        count = max(math.ceil(span / np.float64(delta)), 0)
     steps = np.arange(count, dtype=np.int64).astype(start.dtype)
     return np.asarray(start + steps * delta).astype(start.dtype)
 

@@ -25,28 +25,29 @@ class _Axis:
     end: float
 
 
-def _original(mode: str, axis: _Axis) -> Array:
-    """Coordinates in the input of every position of the output. Source: ONNX schema Resize-19."""
-    x = np.arange(axis.resized, dtype=np.float64)
+def _original(mode: str, axis: _Axis, dtype: type[np.floating[Any]]) -> Array:
+    """Coordinates in the input of every position of the output, computed in `dtype`. Source: ONNX schema Resize-19."""
+    x = np.arange(axis.resized, dtype=dtype)
+    scale, half, last = dtype(axis.scale), dtype(0.5), dtype(axis.length - 1)
+    start, end = dtype(axis.start), dtype(axis.end)
     if mode == "asymmetric":
-        return x / axis.scale
+        return np.asarray(x / scale)
     if mode == "align_corners":
-        return x * (axis.length - 1) / (axis.resized - 1) if axis.resized > 1 else np.zeros_like(x)
+        return x * last / dtype(axis.resized - 1) if axis.resized > 1 else np.zeros_like(x)
     if mode == "tf_crop_and_resize":
         if axis.resized == 1:
-            return np.full(1, 0.5 * (axis.start + axis.end) * (axis.length - 1))
-        return axis.start * (axis.length - 1) + x * (axis.end - axis.start) * (axis.length - 1) / (axis.resized - 1)
+            return np.full(1, half * (start + end) * last)
+        return np.asarray(start * last + x * (end - start) * last / dtype(axis.resized - 1))
     if mode == "pytorch_half_pixel" and axis.resized <= 1:
         return np.zeros_like(x)
     if mode == "tf_half_pixel_for_nn":
-        return (x + 0.5) / axis.scale
-    offset = 0.0
+        return np.asarray((x + half) / scale)
+    offset = dtype(0)
     if mode == "half_pixel_symmetric":
-        exact = axis.scale * axis.length
-        offset = axis.length / 2 * (1 - axis.resized / exact)
+        offset = dtype(axis.length / 2 * (1 - axis.resized / (axis.scale * axis.length)))
     elif mode not in ("half_pixel", "pytorch_half_pixel"):
         raise ValueError(f"unknown coordinate_transformation_mode {mode!r}")
-    return offset + (x + 0.5) / axis.scale - 0.5
+    return np.asarray(offset + (x + half) / scale - half)
 
 
 def _nearest(x: Array, rule: str) -> Array:
@@ -87,7 +88,8 @@ def _taps(call: Call, mode: str, axis: _Axis, x: Array) -> tuple[Array, Array]:
 
 def _resize_axis(call: Call, modes: tuple[str, str], x: Array, index: int, axis: _Axis) -> tuple[Array, Array]:
     mode, transformation = modes
-    coordinates = _original(transformation, axis)
+    # The nearest element is an integer path: its coordinates are rounded as in float32, the type of `scales`.
+    coordinates = _original(transformation, axis, np.float32 if mode == "nearest" else np.float64)
     outside = (coordinates < 0) | (coordinates > axis.length - 1)
     if mode == "nearest":
         rule = call.get("nearest_mode", "floor" if call.opset < 11 else "round_prefer_floor")
