@@ -59,12 +59,12 @@ def test_memory_that_grows_past_the_limit_ends_the_task(run):
 
 
 def test_a_single_allocation_past_the_limit_fails_where_it_is_made_even_if_it_is_never_touched(run):
-    attempt = run("eat_memory_at_once", size_bytes=1 << 30, memory_bytes=300 << 20)
+    attempt = run("ask_for_memory_and_leave_it", size_bytes=1 << 30, memory_bytes=300 << 20)
     assert isinstance(attempt, OutOfMemory)
 
 
 def test_the_same_allocation_under_the_limit_is_no_failure(run):
-    assert isinstance(run("eat_memory_at_once", size_bytes=100 << 20, memory_bytes=300 << 20), Completed)
+    assert isinstance(run("ask_for_memory_and_leave_it", size_bytes=100 << 20, memory_bytes=300 << 20), Completed)
 
 
 def test_memory_of_the_whole_process_tree_counts(run):

@@ -68,6 +68,7 @@ def test_a_host_killed_between_attempts_is_replaced_without_a_failed_attempt(run
 def test_a_worker_has_its_own_session_default_signals_no_input_and_no_stray_descriptor(run):
     seen = run("tell_surroundings").result
     assert seen["session"] == seen["pid"]
+    assert seen["host_session"] == seen["host"], "the terminal's signals reach the supervisor alone"
     assert seen["sigint_default"]
     assert seen["stdin"] == ""
     assert seen["cwd"] == str(Path.cwd())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import signal
 import subprocess
@@ -53,8 +54,8 @@ def eat_memory_slowly(channel, step_bytes):
         time.sleep(0.02)
 
 
-def eat_memory_at_once(channel, size_bytes):
-    return len(bytearray(size_bytes))
+def ask_for_memory_and_leave_it(channel, size_bytes):
+    return len(mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
 
 def eat_memory_in_children(channel, count, size_bytes):
@@ -203,6 +204,7 @@ def tell_surroundings(channel):
         "argv": sys.argv,
         "pid": os.getpid(),
         "session": os.getsid(0),
+        "host_session": os.getsid(os.getppid()),
         "host": os.getppid(),
         "path": sys.path,
         "modules": sorted(sys.modules),

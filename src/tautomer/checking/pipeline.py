@@ -138,7 +138,7 @@ def convert(
     if onnx_records:
         _match(conversion, onnx_records, records, source)
         listener.stage(converter.name, "evaluating checkpoints in float64")
-        _evaluate(bench, converter, conversion, onnx_records, source, settings)
+        _evaluate(bench, converter, conversion, onnx_records, source)
     for record in records:
         names = conversion.output_names if record.path is not None else None
         conversion.verdicts.append(judge_checkpoint(record, source.truth, names))
@@ -218,7 +218,6 @@ def _evaluate(
     conversion: Conversion,
     records: Sequence[CheckpointRecord],
     source: SourceResult,
-    settings: CheckSettings,
 ) -> None:
     """Evaluate each distinct function once, in its own types and in float64."""
     first_with: dict[str, CheckpointRecord] = {}
@@ -232,7 +231,7 @@ def _evaluate(
         attempt = bench.run(
             converter.host,
             "tautomer.adapters.onnx_files.evaluation:evaluate",
-            evaluation_arguments(record, conversion.feeds, source, settings),
+            evaluation_arguments(record, conversion.feeds, source),
             label=f"evaluate {converter.name} {record.name}",
         )
         add_runs(record, attempt.events)
@@ -252,7 +251,7 @@ def _error_run(error: Mapping[str, Any]) -> Any:
 
 
 def evaluation_arguments(
-    record: CheckpointRecord, feeds: Mapping[str, str], source: SourceResult, settings: CheckSettings
+    record: CheckpointRecord, feeds: Mapping[str, str], source: SourceResult
 ) -> dict[str, Any]:
     """Arguments of an evaluation task."""
     return {
@@ -261,7 +260,6 @@ def evaluation_arguments(
         "inputs": [str(path) for path in source.inputs],
         "feeds": dict(feeds),
         "opset_override": record.opset_override,
-        "seed": settings.seed,
     }
 
 
@@ -279,15 +277,17 @@ def _explain_constants(
             continue
         key = record.digest or record.name
         if key not in asked:
-            arguments = evaluation_arguments(record, conversion.feeds, source, settings) | {
-                "precisions": [],
-                "constant_samples": CONSTANT_SAMPLES,
+            before = [one.record for one in conversion.verdicts[:position] if one.record.path is not None and one.judged]
+            arguments = evaluation_arguments(record, conversion.feeds, source) | {
+                "samples": CONSTANT_SAMPLES,
                 "own_constants": source.facts.get("constants", []),
                 "own_scalars": source.facts.get("scalars", []),
+                "parents": [{"path": str(one.path), "opset_override": one.opset_override} for one in before[-1:]],
+                "seed": settings.seed,
             }
             attempt = bench.run(
                 converter.host,
-                "tautomer.adapters.onnx_files.evaluation:evaluate",
+                "tautomer.adapters.onnx_files.derived_constants:explain",
                 arguments,
                 label=f"constants {converter.name} {record.name}",
             )

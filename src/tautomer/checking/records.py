@@ -20,6 +20,14 @@ class RunRecord:
     peak_memory_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class ConstantRuns:
+    """Files of a checkpoint's outputs in float64 with exact constants, and of their deviation under perturbed ones."""
+
+    exact: Path
+    variance: Path
+
+
 @dataclass(slots=True)
 class CheckpointRecord:
     """One checkpoint as the workers saw it.
@@ -31,7 +39,7 @@ class CheckpointRecord:
         doing: what was being done when it failed.
         same_as: an earlier checkpoint that holds the same function, whose runs stand for this one's.
         contradictions: values whose shape is not the one the graph states.
-        constants: by input set, the file of deviations that rounding of derived constants causes.
+        constants: by input set, the outputs with exact constants, and their deviation when derived constants are perturbed.
     """
 
     name: str
@@ -47,7 +55,7 @@ class CheckpointRecord:
     doing: str | None = None
     same_as: str | None = None
     contradictions: list[Mapping[str, Any]] = field(default_factory=list)
-    constants: dict[int, Path] = field(default_factory=dict)
+    constants: dict[int, ConstantRuns] = field(default_factory=dict)
 
     @property
     def made(self) -> bool:
@@ -95,8 +103,8 @@ def add_runs(record: CheckpointRecord, events: Iterable[Event]) -> None:
             record.add_cost(run.seconds, run.peak_memory_bytes)
         elif event.name == "contradiction":
             record.contradictions.append(fields)
-        elif event.name == "constants" and fields.get("values"):
-            record.constants[int(fields["input"])] = Path(fields["values"])
+        elif event.name == "constants" and fields.get("exact"):
+            record.constants[int(fields["input"])] = ConstantRuns(Path(fields["exact"]), Path(fields["variance"]))
 
 
 def last_stage(events: Iterable[Event], default: Stage) -> tuple[Stage, str]:

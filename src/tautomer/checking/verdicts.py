@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -210,14 +210,9 @@ def _judge_run(
         if precision == "declared":
             judgement = judge_declared(reference, value if isinstance(value, Tensor) else None)
         else:
-            constants = verdict.record.constants.get(index)
-            variance = None
-            if constants is not None:
-                by_name = values_of(constants)
-                inverse = {p: name for name, p in (output_names or {}).items()}
-                found = by_name.get(inverse.get(path, path))
-                variance = found.array if isinstance(found, Tensor) else None
-            judgement = judge_exact(reference, value.float64() if isinstance(value, Tensor) else None, variance)
+            judgement = judge_exact(reference, value.float64() if isinstance(value, Tensor) else None)
+            if judgement.semantic_fault:
+                judgement = _with_exact_constants(verdict.record, index, path, output_names or {}, reference, judgement)
         verdict.judgements.append((index, judgement))
         if judgement.faulty:
             verdict.faults.append((index, judgement))
@@ -225,6 +220,21 @@ def _judge_run(
             verdict.reasons.append(judgement.reason)
         if judgement.undecided:
             verdict.undecided.append({"output": path, "input": index, "elements": judgement.undecided})
+
+
+def _with_exact_constants(
+    record: CheckpointRecord, index: int, path: str, output_names: Mapping[str, str], reference: Reference, found: Judgement
+) -> Judgement:
+    """The judgement once the rounding of folded constants is taken out; `found` itself where that does not explain it."""
+    runs = record.constants.get(index)
+    name = next((name for name, known in output_names.items() if known == path), path)
+    if runs is None:
+        return found
+    exact, variance = values_of(runs.exact).get(name), values_of(runs.variance).get(name)
+    if not isinstance(exact, Tensor) or not isinstance(variance, Tensor):
+        return found
+    again = judge_exact(reference, exact.float64(), variance.array)
+    return found if again.semantic_fault else replace(found, semantic_limit_u=found.semantic_residual_u or 0.0)
 
 
 def semantic_only(faults: Sequence[tuple[int, Judgement]]) -> bool:

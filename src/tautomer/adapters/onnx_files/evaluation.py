@@ -1,4 +1,4 @@
-"""Evaluate an ONNX checkpoint on all input sets: in its declared types, in float64, and with perturbed constants."""
+"""Evaluate an ONNX checkpoint on all input sets, in its declared types and in float64."""
 
 from __future__ import annotations
 
@@ -9,16 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tautomer.adapters.onnx_files.fingerprint import fingerprint
 from tautomer.adapters.worker_api import Channel, peak_memory_bytes, reset_peak_memory
 from tautomer.model import Tensor
-
-UNIT_ROUNDOFF = 2.0**-24
-"""u of float32, the format in which converters fold constants."""
-
-FOLDING_U = 2.0
-"""Half-width, in u, of each perturbation of a folded constant: folding a small subgraph takes a few roundings."""
-
 
 def evaluate(
     channel: Channel,
@@ -29,10 +21,6 @@ def evaluate(
     feeds: dict[str, str],
     opset_override: int | None = None,
     precisions: list[str] | None = None,
-    constant_samples: int = 0,
-    own_constants: list[str] | None = None,
-    own_scalars: list[float] | None = None,
-    seed: int = 0,
 ) -> dict[str, Any]:
     """Evaluate one ONNX file with Tautomer's own evaluator.
 
@@ -46,10 +34,18 @@ def evaluate(
         feeds: graph input name -> the source's path.
         opset_override: judge the graph as this opset, where its label is known to be stale.
         precisions: `declared`, `float64`; default both.
-        constant_samples: how many runs to make with every derived constant perturbed by one rounding.
-        own_constants, own_scalars: fingerprints and numbers that the source itself has; what is among them is not derived.
-        seed: of the perturbation.
     """
+    loaded = load_as(model, opset_override)
+    stated = _stated_shapes(loaded.proto)
+    kernels = kernel_table()
+    for precision in ["declared", "float64"] if precisions is None else precisions:
+        for index, file in enumerate(inputs):
+            _run(channel, loaded, kernels, checkpoint, precision, index, file, feeds, stated)
+    return {}
+
+
+def load_as(model: str, opset_override: int | None) -> Any:
+    """A loaded model, its opset label replaced where it is known to be stale."""
     from tautomer.numerics.onnx_evaluator import load_model
 
     loaded = load_model(Path(model))
@@ -57,16 +53,7 @@ def evaluate(
         for imported in loaded.proto.opset_import:
             if imported.domain in ("", "ai.onnx"):
                 imported.version = opset_override
-    stated = _stated_shapes(loaded.proto)
-    kernels = kernel_table()
-    for precision in ["declared", "float64"] if precisions is None else precisions:
-        for index, file in enumerate(inputs):
-            _run(channel, loaded, kernels, checkpoint, precision, index, file, feeds, stated)
-    if constant_samples:
-        _perturbed_runs(
-            channel, loaded, kernels, checkpoint, inputs, feeds, constant_samples, set(own_constants or ()), set(own_scalars or ()), seed
-        )
-    return {}
+    return loaded
 
 
 def kernel_table() -> Mapping[tuple[str, str], Any]:
@@ -122,7 +109,7 @@ def _run(
         evaluator = Evaluator(loaded, lift=precision == "float64", kernels=kernels)
         outputs = evaluator.run(graph_inputs(file, feeds), observe)
         path = channel.folder / f"{checkpoint}-{precision}-{index}.safetensors"
-        write_values(path, {name: _value(output) for name, output in outputs.items()})
+        write_values(path, {name: as_value(output) for name, output in outputs.items()})
         fields["values"] = str(path)
     except EvaluatorError as error:
         fields["error"] = {
@@ -145,9 +132,9 @@ def _run(
     )
 
 
-def _value(output: Any) -> Any:
+def as_value(output: Any) -> Any:
     if isinstance(output, list):
-        return [_value(item) for item in output]
+        return [as_value(item) for item in output]
     return None if output is None else Tensor.of(np.asarray(output))
 
 
@@ -165,82 +152,3 @@ def _stated_shapes(proto: Any) -> dict[str, tuple[int | None, ...]]:
 
 def _fits(stated: tuple[int | None, ...], found: tuple[int, ...]) -> bool:
     return len(stated) == len(found) and all(one is None or one == other for one, other in zip(stated, found, strict=True))
-
-
-def _perturbed_runs(
-    channel: Channel,
-    loaded: Any,
-    kernels: Mapping[tuple[str, str], Any],
-    checkpoint: str,
-    inputs: list[str],
-    feeds: dict[str, str],
-    samples: int,
-    own_constants: set[str],
-    own_scalars: set[float],
-    seed: int,
-) -> None:
-    """Write, for each input set, the mean square deviation that one rounding of every derived constant causes."""
-    from tautomer.adapters.tensor_file import write_values
-    from tautomer.numerics.onnx_evaluator import Evaluator, EvaluatorError
-
-    derived: dict[str, bool] = {}
-
-    def is_derived(name: str, array: Any) -> bool:
-        if name not in derived:
-            derived[name] = not _is_own(array, own_constants, own_scalars)
-        return derived[name]
-
-    for index, file in enumerate(inputs):
-        given = graph_inputs(file, feeds)
-        squares: dict[str, Any] = {}
-        try:
-            exact = Evaluator(loaded, lift=True, kernels=kernels).run(given)
-            for sample in range(samples):
-                noise = _Noise(seed * 1_000_003 + sample, is_derived)
-                outputs = Evaluator(loaded, lift=True, kernels=kernels, perturb=noise).run(given)
-                for name, base in exact.items():
-                    value = outputs[name]
-                    if isinstance(base, np.ndarray) and base.dtype.kind in "fc" and np.shape(value) == base.shape:
-                        deviation = np.abs(value - base)
-                        squares[name] = squares.get(name, 0.0) + np.square(np.where(np.isfinite(deviation), deviation, 0.0))
-        except EvaluatorError as error:
-            channel.emit("constants", checkpoint=checkpoint, input=index, values=None, error=str(error), derived=0)
-            continue
-        path = channel.folder / f"{checkpoint}-constants-{index}.safetensors"
-        write_values(path, {name: Tensor.of(np.asarray(total / samples)) for name, total in squares.items()})
-        channel.emit(
-            "constants",
-            checkpoint=checkpoint,
-            input=index,
-            values=str(path),
-            error=None,
-            derived=sum(derived.values()),
-        )
-
-
-class _Noise:
-    """Perturbs each derived constant by a few float32 roundings, the same way at each of its uses."""
-
-    def __init__(self, seed: int, is_derived: Any) -> None:
-        self._seed = seed
-        self._is_derived = is_derived
-
-    def __call__(self, name: str, array: Any) -> Any:
-        if not self._is_derived(name, array):
-            return array
-        digest = np.frombuffer(name.encode().ljust(4, b"\0"), dtype=np.uint8)
-        generator = np.random.default_rng([self._seed, *digest.tolist()])
-        relative = generator.uniform(-FOLDING_U, FOLDING_U, array.shape)
-        for axis in range(array.ndim):  # a folded norm or scale errs alike for a whole slice
-            shape = [array.shape[axis] if other == axis else 1 for other in range(array.ndim)]
-            relative = relative + generator.uniform(-FOLDING_U, FOLDING_U, shape)
-        return array * (1.0 + UNIT_ROUNDOFF * relative)
-
-
-def _is_own(array: Any, own_constants: set[str], own_scalars: set[float]) -> bool:
-    if array.size == 1:
-        value = float(np.asarray(array, dtype=np.float64).reshape(-1)[0])
-        mantissa, _ = np.frexp(value)
-        # Few bits: nothing was rounded to make it (0.5, 2, 1024, 0.125...).
-        return value in own_scalars or not np.isfinite(value) or float(mantissa) * 2**8 % 1 == 0
-    return fingerprint(np.asarray(array, dtype=np.float32)) in own_constants

@@ -1,0 +1,146 @@
+"""One warm pool for all end-to-end tests, and three ways to check: the function, the command in this process, the command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tautomer.checking import run_check
+from tautomer.execution import Pool
+from tautomer.model import CheckSettings, Limits
+
+LINEAR = """
+    import torch
+
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = torch.nn.Linear(4, 3)
+
+        def forward(self, x):
+            return torch.relu(self.linear(x))
+
+    def inputs():
+        return (torch.randn(2, 4),)
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command line came to."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="session")
+def pool():
+    with Pool() as running:
+        yield running
+
+
+@pytest.fixture
+def write_module(tmp_path):
+    """Writes a model module from its text."""
+
+    def write(text, name="model.py"):
+        path = tmp_path / name
+        path.write_text(textwrap.dedent(text))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    """Where the runs of this test go."""
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def checked(pool, run_dir, write_module):
+    """Checks a model, given as a path or as the text of a module, with every setting a keyword."""
+
+    def run(model, *, timeout_s=120.0, memory_bytes=4 << 30, **settings):
+        path = model if isinstance(model, Path) else write_module(model)
+        settings = CheckSettings(run_dir=run_dir, limits=Limits(timeout_s, memory_bytes), **settings)
+        return run_check(path, settings, runner=pool)
+
+    return run
+
+
+@pytest.fixture
+def check(checked):
+    """Checks a model through one converter into one runtime and gives the report of the pair."""
+
+    def run(model, **settings):
+        [report] = checked(model, **settings).report.reports
+        return report
+
+    return run
+
+
+@pytest.fixture
+def command(pool, run_dir, tmp_path, monkeypatch, capsys):
+    """Runs a command line in this process on the warm pool, in an empty working directory."""
+
+    class Borrowed:
+        def __enter__(self):
+            return pool
+
+        def __exit__(self, *ended):
+            pass
+
+    from tautomer.cli import main
+
+    def run(*arguments):
+        folder = tmp_path / "working-directory"
+        folder.mkdir(exist_ok=True)
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr("tautomer.checking.run_check.Pool", Borrowed)
+        capsys.readouterr()
+        status = main([str(one) for one in arguments] + ["--run-dir", str(run_dir)])
+        return Said(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def process(tmp_path, run_dir):
+    """Runs the command in a process of its own."""
+
+    def run(*arguments, environment=None):
+        folder = tmp_path / "working-directory"
+        folder.mkdir(exist_ok=True)
+        ended = subprocess.run(
+            command_line(*arguments, "--run-dir", run_dir),
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return Said(ended.returncode, ended.stdout, ended.stderr)
+
+    return run
+
+
+def command_line(*arguments):
+    """The command `tautomer` of this interpreter, whatever PATH says."""
+    main = "import sys; from tautomer.cli import main; sys.exit(main())"
+    return [sys.executable, "-c", main, *map(str, arguments)]
+
+
+def left_in(folder):
+    """Names of what lies in a folder of runs besides its own bookkeeping."""
+    if not folder.exists():
+        return []
+    return sorted(one.name for one in folder.iterdir() if one.name not in (".gitignore", ".lock"))
