@@ -84,22 +84,45 @@ VISION = {**{key: value for key, value in SMALL.items() if key != "vocab_size"},
 CHOSEN: dict[str, Architecture] = {
     "bert": Architecture(_hf("BertModel", "BertConfig", **ENCODER), _masked, TEXT_MASKED),
     "gpt2": Architecture(
-        _hf("GPT2LMHeadModel", "GPT2Config", use_cache=False, n_embd=32, n_layer=2, n_head=4, vocab_size=99, n_positions=64),
-        _masked, TEXT_MASKED,
+        _hf(
+            "GPT2LMHeadModel",
+            "GPT2Config",
+            use_cache=False,
+            n_embd=32,
+            n_layer=2,
+            n_head=4,
+            vocab_size=99,
+            n_positions=64,
+        ),
+        _masked,
+        TEXT_MASKED,
     ),
     "vit": Architecture(_hf("ViTModel", "ViTConfig", **VISION), _image(32), IMAGE),
     "resnet": Architecture(
         _hf("ResNetModel", "ResNetConfig", embedding_size=16, hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 2, 1]),
-        _image(48), IMAGE,
+        _image(48),
+        IMAGE,
     ),
     "convnext": Architecture(
         _hf("ConvNextModel", "ConvNextConfig", hidden_sizes=[16, 24, 32, 40], depths=[1, 1, 2, 1]),
-        _image(64), IMAGE,
+        _image(64),
+        IMAGE,
     ),
     # With SDPA attention, torch 2.13's exporter cannot decompose Swin and T5 at all; see DEFECTS.
     "swin": Architecture(
-        _hf("SwinModel", "SwinConfig", image_size=32, patch_size=2, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=4, attn_implementation="eager"),
-        _image(32), IMAGE,
+        _hf(
+            "SwinModel",
+            "SwinConfig",
+            image_size=32,
+            patch_size=2,
+            embed_dim=16,
+            depths=[2, 2],
+            num_heads=[2, 4],
+            window_size=4,
+            attn_implementation="eager",
+        ),
+        _image(32),
+        IMAGE,
     ),
     "whisper_encoder": Architecture(
         lambda: _whisper(),
@@ -111,17 +134,43 @@ CHOSEN: dict[str, Architecture] = {
     ),
     "llama": Architecture(_hf("LlamaForCausalLM", "LlamaConfig", **DECODER), _masked, TEXT_MASKED),
     "t5_encoder": Architecture(
-        _hf("T5EncoderModel", "T5Config", d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4, vocab_size=99, attn_implementation="eager"),
-        _masked, TEXT_MASKED,
+        _hf(
+            "T5EncoderModel",
+            "T5Config",
+            d_model=32,
+            d_kv=8,
+            d_ff=64,
+            num_layers=2,
+            num_heads=4,
+            vocab_size=99,
+            attn_implementation="eager",
+        ),
+        _masked,
+        TEXT_MASKED,
     ),
     "segformer": Architecture(
-        _hf("SegformerForSemanticSegmentation", "SegformerConfig", depths=[1, 1, 1, 1], hidden_sizes=[8, 16, 24, 32], decoder_hidden_size=16),
-        _image(64), IMAGE,
+        _hf(
+            "SegformerForSemanticSegmentation",
+            "SegformerConfig",
+            depths=[1, 1, 1, 1],
+            hidden_sizes=[8, 16, 24, 32],
+            decoder_hidden_size=16,
+        ),
+        _image(64),
+        IMAGE,
     ),
     "wav2vec2": Architecture(
         _hf(
-            "Wav2Vec2Model", "Wav2Vec2Config", **SMALL, conv_dim=(16, 16, 16), conv_kernel=(10, 3, 3),
-            conv_stride=(5, 2, 2), num_feat_extract_layers=3, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4, mask_time_prob=0.0,
+            "Wav2Vec2Model",
+            "Wav2Vec2Config",
+            **SMALL,
+            conv_dim=(16, 16, 16),
+            conv_kernel=(10, 3, 3),
+            conv_stride=(5, 2, 2),
+            num_feat_extract_layers=3,
+            num_conv_pos_embeddings=16,
+            num_conv_pos_embedding_groups=4,
+            mask_time_prob=0.0,
         ),
         lambda batch, _: {"input_values": torch.randn(batch, 2000)},
         _dynamic(input_values={0: BATCH}),
@@ -129,34 +178,77 @@ CHOSEN: dict[str, Architecture] = {
     "clip_text": Architecture(
         _hf("CLIPTextModel", "CLIPTextConfig", **ENCODER, eos_token_id=2, bos_token_id=0), _masked, TEXT_MASKED
     ),
-    "lstm": Architecture(lambda: Recurrent().eval(), lambda batch, length: (torch.randn(batch, length, 12),), ({0: BATCH, 1: LENGTH},)),
+    "lstm": Architecture(
+        lambda: Recurrent().eval(), lambda batch, length: (torch.randn(batch, length, 12),), ({0: BATCH, 1: LENGTH},)
+    ),
 }
 
 HELD_OUT: dict[str, Architecture] = {
     "distilbert": Architecture(
-        _hf("DistilBertModel", "DistilBertConfig", dim=32, n_layers=2, n_heads=4, hidden_dim=64, vocab_size=99, max_position_embeddings=64), _masked, TEXT_MASKED
+        _hf(
+            "DistilBertModel",
+            "DistilBertConfig",
+            dim=32,
+            n_layers=2,
+            n_heads=4,
+            hidden_dim=64,
+            vocab_size=99,
+            max_position_embeddings=64,
+        ),
+        _masked,
+        TEXT_MASKED,
     ),
     "electra": Architecture(_hf("ElectraModel", "ElectraConfig", **ENCODER, embedding_size=16), _masked, TEXT_MASKED),
     "albert": Architecture(_hf("AlbertModel", "AlbertConfig", **ENCODER, embedding_size=16), _masked, TEXT_MASKED),
     "mpnet": Architecture(_hf("MPNetModel", "MPNetConfig", **ENCODER), _masked, TEXT_MASKED),
     "opt": Architecture(
-        _hf("OPTForCausalLM", "OPTConfig", use_cache=False, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, ffn_dim=64, vocab_size=99, max_position_embeddings=64, word_embed_proj_dim=32),
-        _masked, TEXT_MASKED,
+        _hf(
+            "OPTForCausalLM",
+            "OPTConfig",
+            use_cache=False,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            ffn_dim=64,
+            vocab_size=99,
+            max_position_embeddings=64,
+            word_embed_proj_dim=32,
+        ),
+        _masked,
+        TEXT_MASKED,
     ),
     "qwen2": Architecture(_hf("Qwen2ForCausalLM", "Qwen2Config", **DECODER), _masked, TEXT_MASKED),
     "gemma": Architecture(_hf("GemmaForCausalLM", "GemmaConfig", **DECODER, head_dim=8), _masked, TEXT_MASKED),
     "deit": Architecture(_hf("DeiTModel", "DeiTConfig", **VISION), _image(32), IMAGE),
     "regnet": Architecture(
-        _hf("RegNetModel", "RegNetConfig", embedding_size=16, hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 2, 1], groups_width=16),
-        _image(48), IMAGE,
+        _hf(
+            "RegNetModel",
+            "RegNetConfig",
+            embedding_size=16,
+            hidden_sizes=[16, 32, 48, 64],
+            depths=[1, 1, 2, 1],
+            groups_width=16,
+        ),
+        _image(48),
+        IMAGE,
     ),
     "convnextv2": Architecture(
-        _hf("ConvNextV2Model", "ConvNextV2Config", hidden_sizes=[16, 24, 32, 40], depths=[1, 1, 2, 1]), _image(64), IMAGE
+        _hf("ConvNextV2Model", "ConvNextV2Config", hidden_sizes=[16, 24, 32, 40], depths=[1, 1, 2, 1]),
+        _image(64),
+        IMAGE,
     ),
     "hubert": Architecture(
         _hf(
-            "HubertModel", "HubertConfig", **SMALL, conv_dim=(16, 16, 16), conv_kernel=(10, 3, 3),
-            conv_stride=(5, 2, 2), num_feat_extract_layers=3, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4, mask_time_prob=0.0,
+            "HubertModel",
+            "HubertConfig",
+            **SMALL,
+            conv_dim=(16, 16, 16),
+            conv_kernel=(10, 3, 3),
+            conv_stride=(5, 2, 2),
+            num_feat_extract_layers=3,
+            num_conv_pos_embeddings=16,
+            num_conv_pos_embedding_groups=4,
+            mask_time_prob=0.0,
         ),
         lambda batch, _: {"input_values": torch.randn(batch, 2000)},
         _dynamic(input_values={0: BATCH}),
@@ -167,10 +259,23 @@ HELD_OUT: dict[str, Architecture] = {
 
 DEFECTS: dict[str, Architecture] = {
     "swin_sdpa": Architecture(
-        _hf("SwinModel", "SwinConfig", image_size=32, patch_size=2, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=4), _image(32), None
+        _hf(
+            "SwinModel",
+            "SwinConfig",
+            image_size=32,
+            patch_size=2,
+            embed_dim=16,
+            depths=[2, 2],
+            num_heads=[2, 4],
+            window_size=4,
+        ),
+        _image(32),
+        None,
     ),
     "t5_encoder_sdpa": Architecture(
-        _hf("T5EncoderModel", "T5Config", d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4, vocab_size=99), _masked, None
+        _hf("T5EncoderModel", "T5Config", d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4, vocab_size=99),
+        _masked,
+        None,
     ),
 }
 """Real failures of torch 2.13's exporter, shown by hand in `exporter_defects.py`: "Cannot view a tensor with shape..."."""
@@ -180,8 +285,17 @@ def _whisper() -> torch.nn.Module:
     import transformers
 
     config = transformers.WhisperConfig(
-        d_model=32, encoder_layers=2, encoder_attention_heads=4, encoder_ffn_dim=64, num_mel_bins=16, max_source_positions=24, pad_token_id=0,
-        decoder_layers=1, decoder_attention_heads=4, decoder_ffn_dim=64, vocab_size=99,
+        d_model=32,
+        encoder_layers=2,
+        encoder_attention_heads=4,
+        encoder_ffn_dim=64,
+        num_mel_bins=16,
+        max_source_positions=24,
+        pad_token_id=0,
+        decoder_layers=1,
+        decoder_attention_heads=4,
+        decoder_ffn_dim=64,
+        vocab_size=99,
     )
     return transformers.WhisperModel(config).encoder.eval()
 

@@ -10,26 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from small_models import command_line
 
 from tautomer.checking import run_check
 from tautomer.execution import Pool
 from tautomer.model import CheckSettings, Limits
-
-LINEAR = """
-    import torch
-
-    class Model(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.linear = torch.nn.Linear(4, 3)
-
-        def forward(self, x):
-            return torch.relu(self.linear(x))
-
-    def inputs():
-        return (torch.randn(2, 4),)
-"""
-
 
 @dataclass(frozen=True)
 class Said:
@@ -104,7 +89,7 @@ def command(pool, run_dir, tmp_path, monkeypatch, capsys):
         folder = tmp_path / "working-directory"
         folder.mkdir(exist_ok=True)
         monkeypatch.chdir(folder)
-        monkeypatch.setattr("tautomer.checking.run_check.Pool", Borrowed)
+        monkeypatch.setattr(sys.modules["tautomer.checking.run_check"], "Pool", Borrowed)
         capsys.readouterr()
         status = main([str(one) for one in arguments] + ["--run-dir", str(run_dir)])
         return Said(status, *capsys.readouterr())
@@ -131,16 +116,3 @@ def process(tmp_path, run_dir):
         return Said(ended.returncode, ended.stdout, ended.stderr)
 
     return run
-
-
-def command_line(*arguments):
-    """The command `tautomer` of this interpreter, whatever PATH says."""
-    main = "import sys; from tautomer.cli import main; sys.exit(main())"
-    return [sys.executable, "-c", main, *map(str, arguments)]
-
-
-def left_in(folder):
-    """Names of what lies in a folder of runs besides its own bookkeeping."""
-    if not folder.exists():
-        return []
-    return sorted(one.name for one in folder.iterdir() if one.name not in (".gitignore", ".lock"))

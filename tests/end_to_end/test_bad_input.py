@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from conftest import LINEAR, left_in
 from onnx import TensorProto, helper, numpy_helper
+from small_models import HEAD, LINEAR, left_in
 
 from tautomer.adapters import registry
 
@@ -120,7 +120,6 @@ def test_a_pickled_sample_is_not_opened_without_leave(refused, write_module, tmp
 
 # --- model modules --------------------------------------------------------------------------------------------------
 
-HEAD = "import torch\n\n"
 MODEL = HEAD + "class Model(torch.nn.Module):\n    def forward(self, x):\n        return x + 1\n\n"
 INPUTS = "def inputs():\n    return (torch.zeros(2),)\n"
 
@@ -245,8 +244,8 @@ def test_a_module_that_builds_other_weights_each_time_is_refused(refused, write_
     text = LINEAR.replace(
         "self.linear = torch.nn.Linear(4, 3)",
         "self.linear = torch.nn.Linear(4, 3)\n"
-        "                import os\n"
-        "                self.linear.bias.data += os.urandom(1)[0] + 256 * os.urandom(1)[0]",
+        "            import os\n"
+        "            self.linear.bias.data += os.urandom(1)[0] + 256 * os.urandom(1)[0]",
     )
     assert "other parameters each time" in refused(write_module(text), code="TA127")
 
@@ -254,6 +253,15 @@ def test_a_module_that_builds_other_weights_each_time_is_refused(refused, write_
 def test_a_module_that_makes_other_inputs_each_time_is_refused(refused, write_module):
     text = LINEAR.replace("torch.randn(2, 4),", "torch.randn(2, 4) + int.from_bytes(__import__('os').urandom(2), 'big'),")
     assert "other inputs each time" in refused(write_module(text), code="TA128")
+
+
+def test_a_check_leaves_nothing_beside_the_users_module(command, write_module, tmp_path):
+    path = write_module(LINEAR)
+    (tmp_path / "working-directory").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    assert command("check", path, "--keep", "none").status == 0
+    after = [one for one in sorted(tmp_path.rglob("*")) if not one.is_relative_to(tmp_path / "runs")]
+    assert after == before
 
 
 # --- settings -------------------------------------------------------------------------------------------------------
@@ -269,7 +277,7 @@ def test_a_module_that_makes_other_inputs_each_time_is_refused(refused, write_mo
         (["--opset", "99"], "TA107", "opset 99"),
         (["--opset", "0"], "TA107", "opset 0"),
         (["--opset", "-3"], "TA107", "opset -3"),
-        (["--opset", "many"], "TA101", "many"),
+        (["--opset", "many"], "TA101", "'--opset'"),
         (["--timeout", "0"], "TA108", "--timeout"),
         (["--memory", "-1"], "TA108", "--memory"),
         (["--memory", "nan"], "TA108", "--memory"),
@@ -342,10 +350,12 @@ def test_a_folder_without_samples_is_refused(refused, write_module, tmp_path):
     assert ".npz" in refused(write_module(LINEAR), "--inputs", tmp_path / "samples", code="TA136")
 
 
-@pytest.mark.parametrize("name", ["x.npz", "x.npy", "x.safetensors", "x.pt"])
-def test_a_sample_that_is_not_what_its_name_says_is_refused(refused, write_module, tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("x.npz", []), ("x.npy", []), ("x.safetensors", []), ("x.pt", ["--trust-pickle"])]
+)
+def test_a_sample_that_is_not_what_its_name_says_is_refused(refused, write_module, tmp_path, name, arguments):
     (tmp_path / name).write_bytes(b"\x93nothing of the kind")
-    assert name in refused(write_module(LINEAR), "--inputs", tmp_path / name, code="TA132")
+    assert name in refused(write_module(LINEAR), "--inputs", tmp_path / name, *arguments, code="TA132")
 
 
 def test_a_sample_of_an_unknown_kind_is_refused(refused, write_module, tmp_path):

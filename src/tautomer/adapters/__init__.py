@@ -1,1 +1,1 @@
-"""."""
+"""Adapters: what each source, converter and runtime needs, and the code that runs in their workers."""

@@ -24,10 +24,15 @@ def adapters() -> Mapping[tuple[AdapterKind, str], Adapter]:
     for entry in entry_points(group=GROUP):
         adapter = entry.load()
         if not isinstance(adapter, Adapter):
-            raise InternalError("TA902", f"entry point {entry.value!r} of group {GROUP!r} is not an Adapter but {type(adapter).__name__}.")
+            raise InternalError(
+                "TA902",
+                f"entry point {entry.value!r} of group {GROUP!r} is not an Adapter but {type(adapter).__name__}.",
+            )
         key = (adapter.kind, adapter.name)
         if key in found:
-            raise InternalError("TA903", f"two adapters are called {adapter.name!r}; the second comes from {entry.value!r}.")
+            raise InternalError(
+                "TA903", f"two adapters are called {adapter.name!r}; the second comes from {entry.value!r}."
+            )
         found[key] = adapter
     return found
 

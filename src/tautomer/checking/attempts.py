@@ -12,7 +12,6 @@ from tautomer.adapters.protocols import WarmHost
 from tautomer.execution import HostSpec, RunFolder, Runner, Task
 from tautomer.model import Attempt, Completed, Crashed, Hung, Limits, OutOfMemory, Refused
 
-
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -48,7 +47,9 @@ def raise_misuse(attempt: Attempt) -> None:
     kind = getattr(errors, attempt.error_type.rpartition(".")[2], errors.TautomerError)
     attributes = attempt.attributes
     raise kind(
-        str(attributes.get("code", "TA900")), str(attributes.get("message", attempt.message)), attributes.get("next_step")
+        str(attributes.get("code", "TA900")),
+        str(attributes.get("message", attempt.message)),
+        attributes.get("next_step"),
     )
 
 

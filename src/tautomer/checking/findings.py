@@ -14,13 +14,12 @@ from tautomer.checking.verdicts import RunFault, Verdict, error_text, fault_text
 from tautomer.model import (
     Cause,
     CauseCategory,
-    Completed,
     Finding,
     Hung,
     Kind,
     Location,
-    OutOfMemory,
     Outcome,
+    OutOfMemory,
     Refused,
     Stage,
     Symptom,
@@ -79,11 +78,15 @@ def warnings_of(conversion: Conversion, runtime: Sequence[Verdict]) -> list[str]
     ends_well = bool(runtime) and all(not verdict.faulty for verdict in runtime)
     for verdict in conversion.verdicts:
         if verdict.faulty and ends_well and verdict.stage is not Stage.VALIDATION:
-            said.append(f"checkpoint '{verdict.name}' deviates, but what comes after it does not: {verdict.report().detail}")
-        for fact in verdict.record.contradictions[:1]:
             said.append(
-                f"checkpoint '{verdict.name}' states shape {fact['stated']} for '{fact['value']}', which has {fact['found']}"
+                f"checkpoint '{verdict.name}' deviates, but what comes after it does not: {verdict.report().detail}"
             )
+    contradicting = next((one.record for one in conversion.verdicts if one.record.contradictions), None)
+    if contradicting is not None:
+        fact = contradicting.contradictions[0]
+        said.append(
+            f"checkpoint '{contradicting.name}' states shape {fact['stated']} for '{fact['value']}', which has {fact['found']}"
+        )
     return list(dict.fromkeys(said))
 
 
@@ -170,7 +173,9 @@ def _refuses_only_sizes(verdict: Verdict) -> bool:
 
 
 def _first_faulty(verdicts: Sequence[Verdict]) -> Stage | None:
-    return next((verdict.stage for verdict in verdicts if verdict.faulty and verdict.stage is not Stage.VALIDATION), None)
+    return next(
+        (verdict.stage for verdict in verdicts if verdict.faulty and verdict.stage is not Stage.VALIDATION), None
+    )
 
 
 def _stage_of(verdict: Verdict) -> Stage:
@@ -229,14 +234,18 @@ def _refusal(verdict: Verdict, steps: Sequence[Verdict], surfaced: Stage, *, run
         symptom=_symptom(attempt),
         stage=blamed.stage,
         symptom_stage=surfaced,
-        cause=Cause(category=category, kind=_kind_of_end(attempt) if attempt is not None else Kind.REFUSED, evidence=evidence),
+        cause=Cause(
+            category=category, kind=_kind_of_end(attempt) if attempt is not None else Kind.REFUSED, evidence=evidence
+        ),
         location=locate_node(blamed.verdict or verdict, said),
         message=f"{where}: {said}{tail}",
         code="TA203" if not isinstance(attempt, Hung | OutOfMemory) else "TA204",
     )
 
 
-def _divergence(surfaced: Verdict, steps: Sequence[Verdict], runtime: Sequence[Verdict], training: Sequence[str]) -> Finding:
+def _divergence(
+    surfaced: Verdict, steps: Sequence[Verdict], runtime: Sequence[Verdict], training: Sequence[str]
+) -> Finding:
     stage = Stage.RUNTIME_EXECUTION
     if surfaced in runtime and surfaced.stage is Stage.RUNTIME_OPTIMIZATION:
         stage = Stage.RUNTIME_OPTIMIZATION

@@ -100,14 +100,16 @@ def match_inputs(
     left_graph = [spec for spec in graph if spec.name not in feeds]
     left_source = [path for path in tensors if path not in feeds.values()]
     faults: list[InterfaceFault] = []
-    by_position = [
-        path for path in left_source if path not in unused
-    ] if len(left_source) != len(left_graph) else left_source
+    by_position = (
+        [path for path in left_source if path not in unused] if len(left_source) != len(left_graph) else left_source
+    )
     if left_graph and len(by_position) == len(left_graph):
         for spec, path in zip(left_graph, by_position, strict=True):
             feeds[spec.name] = path
             faults.append(
-                InterfaceFault(f"input '{path}' is called '{spec.name}' in the graph", CauseCategory.OTHERS, harmless=True)
+                InterfaceFault(
+                    f"input '{path}' is called '{spec.name}' in the graph", CauseCategory.OTHERS, harmless=True
+                )
             )
         left_graph, left_source = [], [path for path in left_source if path not in by_position]
     faults.extend(
@@ -116,7 +118,8 @@ def match_inputs(
     )
     faults.extend(
         InterfaceFault(
-            f"input '{path}' vanished from the graph" + (" (the source does not use it either)" if path in unused else ""),
+            f"input '{path}' vanished from the graph"
+            + (" (the source does not use it either)" if path in unused else ""),
             CauseCategory.OTHERS,
             harmless=path in unused,
         )
@@ -126,7 +129,9 @@ def match_inputs(
     if [feeds[spec.name] for spec in graph if spec.name in feeds] != order:
         faults.append(
             InterfaceFault(
-                f"inputs are in another order: {', '.join(spec.name for spec in graph)}", CauseCategory.OTHERS, harmless=True
+                f"inputs are in another order: {', '.join(spec.name for spec in graph)}",
+                CauseCategory.OTHERS,
+                harmless=True,
             )
         )
     for spec in graph:
@@ -190,7 +195,10 @@ def match_outputs(graph: Sequence[TensorSpec], expected: Sequence[str]) -> tuple
         return {name: name for name in names}, []
     mapping = dict(zip(names, expected, strict=False))
     faults = [
-        InterfaceFault(f"output '{path}' vanished: the graph has {len(names)} outputs where the source has {len(expected)}", CauseCategory.OTHERS)
+        InterfaceFault(
+            f"output '{path}' vanished: the graph has {len(names)} outputs where the source has {len(expected)}",
+            CauseCategory.OTHERS,
+        )
         for path in expected[len(names) :]
     ]
     faults.extend(

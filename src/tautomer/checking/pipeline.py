@@ -83,7 +83,7 @@ def run_source(bench: Bench, adapter: Adapter, spec: Mapping[str, Any]) -> Sourc
     facts = attempt.result
     sets, reasons = [], []
     for one in facts["sets"]:
-        declared = values_of(folder / one["s32"])
+        declared = values_of(folder / one["s32"]) if one.get("s32") else {}
         exact = values_of(folder / one["float64"]) if one.get("float64") else {}
         variance = values_of(folder / one["variance"]) if one.get("variance") else {}
         flips = values_of(folder / one["flips"]) if one.get("flips") else {}
@@ -93,7 +93,9 @@ def run_source(bench: Bench, adapter: Adapter, spec: Mapping[str, Any]) -> Sourc
     return SourceResult(truth, facts, tuple(folder / one["inputs"] for one in facts["sets"]), attempt)
 
 
-def _reference(path: str, value: Any, exact: Mapping[str, Any], variance: Mapping[str, Any], flips: Mapping[str, Any]) -> Reference:
+def _reference(
+    path: str, value: Any, exact: Mapping[str, Any], variance: Mapping[str, Any], flips: Mapping[str, Any]
+) -> Reference:
     def array(values: Mapping[str, Any]) -> Any:
         found = values.get(path)
         return found.array if isinstance(found, Tensor) else None
@@ -176,7 +178,10 @@ def _attribute(records: list[CheckpointRecord], converter: Adapter, attempt: Att
 
 
 def _match(
-    conversion: Conversion, onnx_records: Sequence[CheckpointRecord], records: Sequence[CheckpointRecord], source: SourceResult
+    conversion: Conversion,
+    onnx_records: Sequence[CheckpointRecord],
+    records: Sequence[CheckpointRecord],
+    source: SourceResult,
 ) -> None:
     """Compare interfaces and remember how the graph is fed."""
     assert source.truth is not None
@@ -239,7 +244,9 @@ def _evaluate(
             error = {"type": attempt.error_type.rpartition(".")[2], "message": attempt.message}
             record.runs[("declared", 0)] = _error_run(error)
         elif not isinstance(attempt, Completed):
-            record.runs.setdefault(("float64", 0), _error_run({"type": "NotLiftable", "message": f"evaluation ended: {describe(attempt)}"}))
+            record.runs.setdefault(
+                ("float64", 0), _error_run({"type": "NotLiftable", "message": f"evaluation ended: {describe(attempt)}"})
+            )
         if record.digest is not None:
             first_with[record.digest] = record
 
@@ -250,9 +257,7 @@ def _error_run(error: Mapping[str, Any]) -> Any:
     return RunRecord(None, error, 0.0, 0)
 
 
-def evaluation_arguments(
-    record: CheckpointRecord, feeds: Mapping[str, str], source: SourceResult
-) -> dict[str, Any]:
+def evaluation_arguments(record: CheckpointRecord, feeds: Mapping[str, str], source: SourceResult) -> dict[str, Any]:
     """Arguments of an evaluation task."""
     return {
         "model": str(record.path),
@@ -277,7 +282,9 @@ def _explain_constants(
             continue
         key = record.digest or record.name
         if key not in asked:
-            before = [one.record for one in conversion.verdicts[:position] if one.record.path is not None and one.judged]
+            before = [
+                one.record for one in conversion.verdicts[:position] if one.record.path is not None and one.judged
+            ]
             arguments = evaluation_arguments(record, conversion.feeds, source) | {
                 "samples": CONSTANT_SAMPLES,
                 "own_constants": source.facts.get("constants", []),
@@ -301,7 +308,10 @@ def check_file(bench: Bench, adapter: Adapter, conversion: Conversion) -> Verdic
     """Run onnx.checker on the file."""
     record = CheckpointRecord("checker", Stage.VALIDATION, conversion.model)
     attempt = bench.run(
-        adapter.host, "tautomer.adapters.onnx_files.checker:check_file", {"model": str(conversion.model)}, label=f"checker {adapter.name}"
+        adapter.host,
+        "tautomer.adapters.onnx_files.checker:check_file",
+        {"model": str(conversion.model)},
+        label=f"checker {adapter.name}",
     )
     record.add_cost(attempt.resources.seconds, attempt.resources.peak_memory_bytes)
     verdict = Verdict(record)

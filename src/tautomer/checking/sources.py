@@ -34,13 +34,17 @@ def recognise(path: Path, *, trust_pickle: bool) -> SourceFile:
     if not path.exists():
         raise ModelFileError("TA110", f"there is no file {path}.")
     if path.is_dir():
-        raise ModelFileError("TA110", f"{path} is a folder, not a model file.", "Give a model module (.py), .pt2, TorchScript or .onnx.")
+        raise ModelFileError(
+            "TA110", f"{path} is a folder, not a model file.", "Give a model module (.py), .pt2, TorchScript or .onnx."
+        )
     kind = _BY_SUFFIX.get(path.suffix.lower())
     if kind is None and path.suffix.lower() in _TORCH_SUFFIXES:
         kind = _torch_file(path, trust_pickle=trust_pickle)
     if kind is None:
         raise ModelFileError(
-            "TA111", f"{path.name} is of an unknown kind ('{path.suffix}').", "Give a model module (.py), .pt2, TorchScript or .onnx."
+            "TA111",
+            f"{path.name} is of an unknown kind ('{path.suffix}').",
+            "Give a model module (.py), .pt2, TorchScript or .onnx.",
         )
     if kind is ArtifactKind.ONNX:
         from tautomer.adapters.onnx_files.digest import check_external_data, read_structure
@@ -100,7 +104,7 @@ def resolve_converters(source: SourceFile, names: tuple[str, ...]) -> list[Adapt
         converter = registry.get(AdapterKind.CONVERTER, name)
         if source.kind not in converter.accepts:
             raise MisuseError(
-                "TA106",
+                "TA129",
                 f"converter '{name}' does not take a {source.kind.replace('_', ' ')}.",
                 f"It takes: {', '.join(kind.replace('_', ' ') for kind in converter.accepts)}.",
             )

@@ -176,9 +176,7 @@ def judge_checkpoint(record: CheckpointRecord, truth: SourceTruth, output_names:
             continue
         if run.values is not None and index < len(truth.sets):
             _judge_run(verdict, precision, index, values_of(run.values), truth, output_names)
-    if record.failure is not None:
-        verdict.outcome = Outcome.FAILED
-    elif verdict.errors:
+    if record.failure is not None or verdict.errors:
         verdict.outcome = Outcome.FAILED
     elif verdict.faults:
         verdict.outcome = Outcome.DIVERGENT
@@ -223,7 +221,12 @@ def _judge_run(
 
 
 def _with_exact_constants(
-    record: CheckpointRecord, index: int, path: str, output_names: Mapping[str, str], reference: Reference, found: Judgement
+    record: CheckpointRecord,
+    index: int,
+    path: str,
+    output_names: Mapping[str, str],
+    reference: Reference,
+    found: Judgement,
 ) -> Judgement:
     """The judgement once the rounding of folded constants is taken out; `found` itself where that does not explain it."""
     runs = record.constants.get(index)

@@ -171,7 +171,7 @@ class RunFolder:
             self.path.rename(self.final_path)
         except OSError as error:
             reason = error.strerror or error
-            raise OutputPathError("TA141", f"run {self.path} cannot become {self.final_path}: {reason}.") from error
+            raise OutputPathError("TA145", f"run {self.path} cannot become {self.final_path}: {reason}.") from error
         (self.final_path / _LOCK_FILE).unlink(missing_ok=True)
         self._release()
         return self.final_path

@@ -173,9 +173,7 @@ class CheckReport:
     @property
     def outcome(self) -> Outcome:
         """The outcome of the worst report."""
-        return next(
-            report.outcome for report in self.reports if EXIT_STATUS[report.outcome] == self.exit_status
-        )
+        return next(report.outcome for report in self.reports if EXIT_STATUS[report.outcome] == self.exit_status)
 
     @property
     def exit_status(self) -> int:

@@ -29,5 +29,5 @@ SMALLEST_NORMAL: dict[str, float] = {
 
 
 def unit_roundoff(dtype: str) -> float:
-    """u of a logical element type; float32's where the type is not a floating-point one."""
+    """U of a logical element type; float32's where the type is not a floating-point one."""
     return UNIT_ROUNDOFF.get(dtype, 2.0**-24)

@@ -117,7 +117,9 @@ def judge_declared(reference: Reference, target: Tensor | Scalar | None) -> Judg
         return judgement
     if not source.is_floating or not target.is_floating:
         if open_elements > UNDECIDED_LIMIT * max(source.array.size, 1):
-            return replace(judgement, reason=f"{open_elements} elements of '{reference.path}' hang on the source's own rounding")
+            return replace(
+                judgement, reason=f"{open_elements} elements of '{reference.path}' hang on the source's own rounding"
+            )
         return judgement
     s32, t32 = source.float64(), target.float64()
     with np.errstate(all="ignore"):
@@ -134,7 +136,11 @@ def judge_declared(reference: Reference, target: Tensor | Scalar | None) -> Judg
 
 def _all_undecided(difference: StrictDifference, reference: Reference) -> bool:
     """Whether every differing element is one that the source's own rounding can change."""
-    if difference.kind is not Strictness.EXACT or not difference.undecided or not isinstance(reference.declared, Tensor):
+    if (
+        difference.kind is not Strictness.EXACT
+        or not difference.undecided
+        or not isinstance(reference.declared, Tensor)
+    ):
         return False
     return difference.undecided >= round(difference.share * reference.declared.array.size)
 
@@ -185,7 +191,11 @@ def judge_exact(reference: Reference, target: Any, constants_variance: Array | N
         return replace(judgement, semantic_residual_u=0.0)
     difference = np.abs(t - s)[finite]
     smallest = SMALLEST_NORMAL.get(reference.declared.dtype, 2.0**-126)
-    conditioned = _spread(reference.variance, reference) / PERTURBATION_STD_U / reference.u if reference.variance is not None else 0.0
+    conditioned = (
+        _spread(reference.variance, reference) / PERTURBATION_STD_U / reference.u
+        if reference.variance is not None
+        else 0.0
+    )
     scale = np.maximum(np.maximum(np.abs(s), conditioned), smallest)[finite]
     residual = float((difference / scale).max() / reference.u)
     limit = max(SEMANTIC_LIMIT_U, SEMANTIC_LIMIT_FLOAT64_ROUNDINGS * 2.0**-53 / reference.u)

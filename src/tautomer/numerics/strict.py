@@ -62,11 +62,17 @@ def strict_differences(
         return _plain(path, source, target)
     found = []
     if source.dtype != target.dtype:
-        found.append(StrictDifference(path, Strictness.DTYPE, f"output '{path}' is {target.dtype} where the source has {source.dtype}"))
+        found.append(
+            StrictDifference(
+                path, Strictness.DTYPE, f"output '{path}' is {target.dtype} where the source has {source.dtype}"
+            )
+        )
     if source.shape != target.shape:
         found.append(
             StrictDifference(
-                path, Strictness.SHAPE, f"output '{path}' has shape {list(target.shape)} where the source has {list(source.shape)}"
+                path,
+                Strictness.SHAPE,
+                f"output '{path}' has shape {list(target.shape)} where the source has {list(source.shape)}",
             )
         )
         return found
@@ -81,14 +87,22 @@ def _plain(path: str, source: Tensor | Scalar, target: Tensor | Scalar) -> list[
 
     one, other = plain(source), plain(target)
     if isinstance(one, Tensor) or isinstance(other, Tensor) or type(one) is not type(other):
-        return [StrictDifference(path, Strictness.DTYPE, f"output '{path}' is {_kind(target)} where the source has {_kind(source)}")]
+        return [
+            StrictDifference(
+                path, Strictness.DTYPE, f"output '{path}' is {_kind(target)} where the source has {_kind(source)}"
+            )
+        ]
     if one == other or (isinstance(one, float) and np.isnan(one) and np.isnan(other)):
         return []
     return [StrictDifference(path, Strictness.EXACT, f"output '{path}' is {other!r} where the source has {one!r}")]
 
 
 def _kind(value: Tensor | Scalar) -> str:
-    return f"a {value.dtype} tensor of shape {list(value.shape)}" if isinstance(value, Tensor) else f"a Python {type(value).__name__}"
+    return (
+        f"a {value.dtype} tensor of shape {list(value.shape)}"
+        if isinstance(value, Tensor)
+        else f"a Python {type(value).__name__}"
+    )
 
 
 def _non_finite(path: str, source: Tensor, target: Tensor) -> list[StrictDifference]:

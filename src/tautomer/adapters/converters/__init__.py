@@ -1,1 +1,1 @@
-"""."""
+"""Converters: each turns a source into another format, step by step, reporting every checkpoint."""

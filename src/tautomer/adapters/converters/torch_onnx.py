@@ -56,7 +56,9 @@ def prime() -> None:
         torch.onnx.export(Trivial().eval(), (torch.zeros(2, 3),), dynamo=True, verbose=False)
 
 
-def convert(channel: Channel, *, spec: dict[str, Any], settings: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
+def convert(
+    channel: Channel, *, spec: dict[str, Any], settings: dict[str, Any], expected: dict[str, Any]
+) -> dict[str, Any]:
     """Export a PyTorch source, report every checkpoint, and run those that are PyTorch programs on all input sets.
 
     Args:
@@ -237,9 +239,7 @@ def _paths_in_order(program: Any, prepared: Any, leaves: Any) -> list[str]:
     return list(reordered.leaves(prepared.forward).paths)
 
 
-def _run_exported_program(
-    channel: Channel, name: str, program: Any, prepared: Any, output_paths: list[str]
-) -> None:
+def _run_exported_program(channel: Channel, name: str, program: Any, prepared: Any, output_paths: list[str]) -> None:
     from torch.utils import _pytree as pytree
 
     from tautomer.adapters.torch_programs.lift import GraphRun

@@ -49,7 +49,9 @@ def prime() -> None:
         torch.onnx.export(torch.nn.ReLU().eval(), (torch.zeros(2, 3),), io.BytesIO(), dynamo=False)
 
 
-def convert(channel: Channel, *, spec: dict[str, Any], settings: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
+def convert(
+    channel: Channel, *, spec: dict[str, Any], settings: dict[str, Any], expected: dict[str, Any]
+) -> dict[str, Any]:
     """Export a PyTorch source, report every checkpoint, and run the traced program on all input sets.
 
     Arguments and errors are those of `tautomer.adapters.converters.torch_onnx.convert`.
@@ -68,7 +70,13 @@ def convert(channel: Channel, *, spec: dict[str, Any], settings: dict[str, Any],
     folder = channel.folder
     if settings.get("options", {}).get("do_constant_folding", True):
         _export(recorder, prepared, settings, names, folder / "unfolded" / "model.onnx", fold=False)
-        recorder.checkpoint("translated", Stage.NODE_CONVERSION, kind=ArtifactKind.ONNX, path=folder / "unfolded" / "model.onnx", parent="traced")
+        recorder.checkpoint(
+            "translated",
+            Stage.NODE_CONVERSION,
+            kind=ArtifactKind.ONNX,
+            path=folder / "unfolded" / "model.onnx",
+            parent="traced",
+        )
     path = folder / "model" / "model.onnx"
     _export(recorder, prepared, settings, names, path, fold=True)
     recorder.checkpoint("optimized", Stage.OPTIMIZATION, kind=ArtifactKind.ONNX, path=path, parent="translated")

@@ -12,6 +12,7 @@ import numpy as np
 from tautomer.adapters.worker_api import Channel, peak_memory_bytes, reset_peak_memory
 from tautomer.model import Tensor
 
+
 def evaluate(
     channel: Channel,
     *,
@@ -120,7 +121,9 @@ def _run(
             "domain": error.domain,
         }
     for name, (shape, found) in contradictions.items():
-        channel.emit("contradiction", checkpoint=checkpoint, value=name, stated=list(shape), found=list(found), input=index)
+        channel.emit(
+            "contradiction", checkpoint=checkpoint, value=name, stated=list(shape), found=list(found), input=index
+        )
     channel.emit(
         "run",
         checkpoint=checkpoint,
@@ -151,4 +154,6 @@ def _stated_shapes(proto: Any) -> dict[str, tuple[int | None, ...]]:
 
 
 def _fits(stated: tuple[int | None, ...], found: tuple[int, ...]) -> bool:
-    return len(stated) == len(found) and all(one is None or one == other for one, other in zip(stated, found, strict=True))
+    return len(stated) == len(found) and all(
+        one is None or one == other for one, other in zip(stated, found, strict=True)
+    )

@@ -46,7 +46,5 @@ def run(
         with np.errstate(all="ignore"):
             return session.run(None, given)  # type: ignore[no-any-return]
 
-    run_all(
-        channel, checkpoint=checkpoint, inputs=inputs, feeds=feeds, output_names=session.output_names, call=call
-    )
+    run_all(channel, checkpoint=checkpoint, inputs=inputs, feeds=feeds, output_names=session.output_names, call=call)
     return {"version": onnx.__version__}

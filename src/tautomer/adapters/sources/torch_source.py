@@ -59,7 +59,9 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = ENVELOPE
     facts: dict[str, Any] = {
         "notes": list(prepared.notes),
         "parameters_digest": parameters_digest(module) if module is not None else None,
-        "dynamic": [{"path": one.path, "axis": one.axis, "symbol": one.symbol, "size": one.size} for one in prepared.dimensions],
+        "dynamic": [
+            {"path": one.path, "axis": one.axis, "symbol": one.symbol, "size": one.size} for one in prepared.dimensions
+        ],
         "training_operators": [],
         "nondeterministic": _differs_from_itself(prepared),
     }
@@ -114,7 +116,9 @@ def _same(first: dict[str, Any], second: dict[str, Any]) -> bool:
         if not isinstance(one, Tensor):
             if one != other and one == one:  # noqa: PLR0124  NaN is the same as NaN here
                 return False
-        elif one.shape != other.shape or not np.array_equal(one.array, other.array, equal_nan=one.array.dtype.kind in "fc"):
+        elif one.shape != other.shape or not np.array_equal(
+            one.array, other.array, equal_nan=one.array.dtype.kind in "fc"
+        ):
             return False
     return True
 
@@ -161,7 +165,9 @@ def _float64(
     envelope = Envelope(captured, tensors, exact, seed=prepared.seed + index, samples=samples)
     names = {"float64": "s64", "variance": "variance", "flips": "flips"}
     files = {key: f"{stem}-{index}.safetensors" for key, stem in names.items()}
-    write_values(channel.folder / files["float64"], dict(zip(captured.output_paths, map(to_tensor, exact), strict=True)))
+    write_values(
+        channel.folder / files["float64"], dict(zip(captured.output_paths, map(to_tensor, exact), strict=True))
+    )
     write_values(channel.folder / files["variance"], envelope.variance)
     write_values(channel.folder / files["flips"], envelope.flips)
     return {**files, "replay": f"replay-{index}.safetensors"}

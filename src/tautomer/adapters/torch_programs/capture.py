@@ -49,7 +49,9 @@ def capture(function: Callable[..., Any], call: CallArguments) -> Capture:
         rebuilt = call.rebuilt(filled)
         result = leaves_of(function(*rebuilt.args, **rebuilt.kwargs))
         kept = [
-            (path, value) for path, value in zip(result.paths, result.values, strict=True) if isinstance(value, torch.Tensor)
+            (path, value)
+            for path, value in zip(result.paths, result.values, strict=True)
+            if isinstance(value, torch.Tensor)
         ]
         paths[:] = [path for path, _ in kept]
         return [value for _, value in kept]
@@ -117,7 +119,9 @@ def _inert(target: Any, args: Sequence[Any]) -> bool:
 
 def source_line(node: torch.fx.Node) -> str | None:
     """`file.py:12` of the innermost frame outside PyTorch that made the node."""
-    lines = [line.strip() for line in (node.meta.get("stack_trace") or "").splitlines() if line.strip().startswith("File ")]
+    lines = [
+        line.strip() for line in (node.meta.get("stack_trace") or "").splitlines() if line.strip().startswith("File ")
+    ]
     for line in reversed(lines):
         path, _, rest = line.removeprefix('File "').partition('", line ')
         if "/torch/" not in path:

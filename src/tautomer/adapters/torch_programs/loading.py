@@ -66,9 +66,13 @@ def user_code_error(code: str, doing: str, path: Path, error: BaseException) -> 
     else:
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if Path(frame.filename) == path] or [
-            frame for frame in frames if path.parent in Path(frame.filename).parents and "site-packages" not in frame.filename
+            frame
+            for frame in frames
+            if path.parent in Path(frame.filename).parents and "site-packages" not in frame.filename
         ]
-        where, line = (f"{Path(own[-1].filename).name}:{own[-1].lineno}", own[-1].line or "") if own else (path.name, "")
+        where, line = (
+            (f"{Path(own[-1].filename).name}:{own[-1].lineno}", own[-1].line or "") if own else (path.name, "")
+        )
     shown = f" at `{line}`" if line else ""
     text = str(error).strip()
     return UserCodeError(
@@ -108,7 +112,8 @@ def load_program(spec: dict[str, Any]) -> TorchProgram:
 def _with_input_files(program: TorchProgram, files: list[Path], spec: dict[str, Any]) -> TorchProgram:
     if files:
         sets = tuple(
-            InputSet(file.name, str(file), read_call(file, trust_pickle=bool(spec.get("trust_pickle")))) for file in files
+            InputSet(file.name, str(file), read_call(file, trust_pickle=bool(spec.get("trust_pickle"))))
+            for file in files
         )
         first = program.input_sets[:1] or sets[:1]
         program = TorchProgram(
@@ -121,7 +126,9 @@ def _with_input_files(program: TorchProgram, files: list[Path], spec: dict[str, 
         )
     if not program.input_sets:
         raise InputsError(
-            "TA131", f"{program.path.name} does not say what its inputs are.", "Pass samples with --inputs FILE or --inputs FOLDER."
+            "TA131",
+            f"{program.path.name} does not say what its inputs are.",
+            "Pass samples with --inputs FILE or --inputs FOLDER.",
         )
     return program
 
@@ -139,7 +146,9 @@ def _load_module_file(path: Path, seed: int) -> TorchProgram:
         )
     if not callable(make_inputs):
         raise UserCodeError(
-            "TA122", f"{path.name} has no `def inputs()`.", "Return a tuple of positional arguments or a dict of keyword arguments."
+            "TA122",
+            f"{path.name} has no `def inputs()`.",
+            "Return a tuple of positional arguments or a dict of keyword arguments.",
         )
     notes: list[str] = []
     seed_everything(seed)
@@ -149,7 +158,9 @@ def _load_module_file(path: Path, seed: int) -> TorchProgram:
     except Exception as error:
         raise user_code_error("TA124", made_by, path, error) from error
     if not callable(model):
-        raise UserCodeError("TA123", f"{made_by} in {path.name} returned {type(model).__name__}, which cannot be called.")
+        raise UserCodeError(
+            "TA123", f"{made_by} in {path.name} returned {type(model).__name__}, which cannot be called."
+        )
     train = bool(getattr(module, "TRAIN", False))
     if isinstance(model, torch.nn.Module):
         if model.training and not train and callable(factory):
@@ -214,7 +225,9 @@ def _load_exported_program(path: Path) -> TorchProgram:
     sets: tuple[InputSet, ...] = ()
     if program.example_inputs is not None:
         args, kwargs = program.example_inputs
-        sets = (InputSet("example inputs", f"{path.name}'s own example inputs", CallArguments(tuple(args), dict(kwargs))),)
+        sets = (
+            InputSet("example inputs", f"{path.name}'s own example inputs", CallArguments(tuple(args), dict(kwargs))),
+        )
     return TorchProgram(program, program.module(), sets, None, path)
 
 
@@ -237,7 +250,9 @@ def _load_pickled_module(path: Path) -> TorchProgram:
         raise ModelFileError("TA114", f"{path.name} cannot be unpickled: {first_line(error)}") from error
     if not isinstance(model, torch.nn.Module):
         raise ModelFileError(
-            "TA114", f"{path.name} holds a {type(model).__name__}, not a module.", "Write a model module that loads the weights."
+            "TA114",
+            f"{path.name} holds a {type(model).__name__}, not a module.",
+            "Write a model module that loads the weights.",
         )
     model.eval()
     return TorchProgram(model, model, (), None, path)

@@ -8,7 +8,13 @@ from typing import Any
 
 import torch
 
-from tautomer.adapters.torch_programs.loading import InputSet, TorchProgram, load_program, seed_everything, user_code_error
+from tautomer.adapters.torch_programs.loading import (
+    InputSet,
+    TorchProgram,
+    load_program,
+    seed_everything,
+    user_code_error,
+)
 from tautomer.adapters.torch_programs.second_size import DynamicDimension, dynamic_dimensions, not_varied, resized
 from tautomer.adapters.torch_programs.state import ModuleState
 from tautomer.adapters.torch_programs.trees import Leaves, leaves_of, parameter_names
@@ -103,19 +109,29 @@ def _names(program: TorchProgram, call: Any) -> tuple[str, ...]:
     model = program.model
     if isinstance(model, torch.export.ExportedProgram):
         user = [str(name) for name in model.graph_signature.user_inputs]
-        return tuple(user[: len(call.args)]) if len(user) >= len(call.args) else tuple(f"arg{i}" for i in range(len(call.args)))
+        return (
+            tuple(user[: len(call.args)])
+            if len(user) >= len(call.args)
+            else tuple(f"arg{i}" for i in range(len(call.args)))
+        )
     if isinstance(model, torch.jit.ScriptModule):
         arguments = [one.name for one in model.forward.schema.arguments if one.name != "self"]
         return tuple(arguments[: len(call.args)])
     forward = _forward_of(model)
-    return tuple(parameter_names(forward, len(call.args))) if forward else tuple(f"arg{i}" for i in range(len(call.args)))
+    return (
+        tuple(parameter_names(forward, len(call.args))) if forward else tuple(f"arg{i}" for i in range(len(call.args)))
+    )
 
 
 def _with_second_size(prepared: PreparedProgram) -> PreparedProgram:
     program = prepared.program
     leaves = [prepared.leaves(index) for index in range(len(program.input_sets))]
     sizes = [
-        {path: tuple(value.shape) for path, value in zip(one.paths, one.values, strict=True) if isinstance(value, torch.Tensor)}
+        {
+            path: tuple(value.shape)
+            for path, value in zip(one.paths, one.values, strict=True)
+            if isinstance(value, torch.Tensor)
+        }
         for one in leaves
     ]
     remaining = not_varied(list(prepared.dimensions), sizes)
@@ -140,10 +156,14 @@ def _with_second_size(prepared: PreparedProgram) -> PreparedProgram:
         )
         try:
             trial.run(len(candidate.input_sets) - 1)
-        except Exception:  # noqa: BLE001, S112  the model need not accept this size; then none is derived and the report says so
+        except Exception:
             continue
         finally:
             prepared.reset()
         return trial
-    note = f"no second size was found that the model accepts for the dynamic dimensions {said}; give one in run_inputs()."
-    return PreparedProgram(program, prepared.names, prepared.dimensions, prepared.seed, prepared.state, (*prepared.notes, note))
+    note = (
+        f"no second size was found that the model accepts for the dynamic dimensions {said}; give one in run_inputs()."
+    )
+    return PreparedProgram(
+        program, prepared.names, prepared.dimensions, prepared.seed, prepared.state, (*prepared.notes, note)
+    )

@@ -25,7 +25,13 @@ class Envelope:
     """
 
     def __init__(
-        self, captured: Capture, inputs: Sequence[torch.Tensor], exact: Sequence[torch.Tensor], *, seed: int, samples: int
+        self,
+        captured: Capture,
+        inputs: Sequence[torch.Tensor],
+        exact: Sequence[torch.Tensor],
+        *,
+        seed: int,
+        samples: int,
     ) -> None:
         squares: dict[str, np.ndarray] = {}
         flips: dict[str, np.ndarray] = {}

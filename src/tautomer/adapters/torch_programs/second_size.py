@@ -103,7 +103,9 @@ def not_varied(dimensions: list[DynamicDimension], sizes: list[dict[str, tuple[i
     ]
 
 
-def resized(call: CallArguments, dimensions: list[DynamicDimension], *, double: bool, paths: tuple[str, ...]) -> CallArguments | None:
+def resized(
+    call: CallArguments, dimensions: list[DynamicDimension], *, double: bool, paths: tuple[str, ...]
+) -> CallArguments | None:
     """`call` with each of `dimensions` one larger (or twice as large); its own elements, cycled, fill the rest.
 
     Returns None where a declared range leaves no other size.

@@ -52,7 +52,9 @@ class ModuleState:
                 if name not in remembered:
                     del part.__dict__[name]
             for name, value in remembered.items():
-                part.__dict__[name] = value.detach().clone() if isinstance(value, torch.Tensor) else copy.deepcopy(value)
+                part.__dict__[name] = (
+                    value.detach().clone() if isinstance(value, torch.Tensor) else copy.deepcopy(value)
+                )
 
 
 _OWN = frozenset(torch.nn.Module().__dict__)

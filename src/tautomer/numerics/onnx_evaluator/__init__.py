@@ -11,6 +11,7 @@ from tautomer.numerics.onnx_evaluator.errors import (
 )
 from tautomer.numerics.onnx_evaluator.evaluator import Evaluator
 from tautomer.numerics.onnx_evaluator.loading import LoadedModel, load_model
+from tautomer.numerics.onnx_evaluator.rounding_noise import RoundingNoise
 
 __all__ = [
     "Call",
@@ -22,6 +23,7 @@ __all__ = [
     "Kernel",
     "LoadedModel",
     "NodeExecutionError",
+    "RoundingNoise",
     "UnsupportedOperator",
     "load_model",
 ]

@@ -49,6 +49,7 @@ from tautomer.numerics.onnx_evaluator.plan import (
     opsets_of,
 )
 from tautomer.numerics.onnx_evaluator.reference_kernel import reference_kernel
+from tautomer.numerics.onnx_evaluator.rounding_noise import RoundingNoise
 from tautomer.numerics.onnx_evaluator.scope import Held, Scope
 
 Observe = Callable[[str, Value], None]
@@ -68,6 +69,7 @@ class Evaluator:
         kernels: faster kernels by (domain, op_type) that take precedence over the evaluator's own.
         perturb: called with the name and the (lifted) array of each floating initializer and Constant at every use; it
             must give the same array for the same name.
+        noise: perturbs the rounding of every node; only with `lift`.
 
     Raises:
         InvalidModel: the graph is malformed.
@@ -80,12 +82,14 @@ class Evaluator:
         lift: bool,
         kernels: Mapping[tuple[str, str], Kernel] = {},
         perturb: Perturb | None = None,
+        noise: RoundingNoise | None = None,
     ) -> None:
         loaded = model if isinstance(model, LoadedModel) else LoadedModel(model, None)
         self._folder = loaded.folder
         self._lift = lift
         self._kernels = {**{("", name): kernel for name, kernel in KERNELS.items()}, **kernels}
         self._perturb = perturb
+        self._noise = noise
         self._graph = loaded.proto.graph
         opsets = opsets_of(loaded.proto.opset_import)
         self._plan = compile_graph(self._graph, opsets)
@@ -246,7 +250,10 @@ class Evaluator:
             self._lift,
             tuple(item is not None and item.is_constant for item in held),
         )
-        computed = _invoke(custom or reference_kernel, call, step)
+        noise = None if as_stored else self._noise
+        computed = _invoke(custom or reference_kernel, call if noise is None else noise.on_inputs(call), step)
+        if noise is not None:
+            computed = noise.on_outputs(call, computed)
         if as_stored:
             computed = [convert(item, call.output_dtype()) for item in computed]
         return self._finish(call, computed)

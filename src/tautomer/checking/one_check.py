@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from tautomer.adapters import registry
 from tautomer.adapters.protocols import Adapter
 from tautomer.checking.attempts import Bench, describe, failed_to_answer
 from tautomer.checking.findings import findings_of, source_failed, warnings_of
+from tautomer.checking.onnx_models import judged_among_themselves, unconverted
 from tautomer.checking.pipeline import Conversion, Listener, SourceResult, convert, run_runtime, run_source
 from tautomer.checking.sources import SourceFile, recognise, resolve_converters, resolve_runtimes, sample_files
 from tautomer.checking.verdicts import Verdict, values_of
@@ -23,7 +24,6 @@ from tautomer.model import (
     ArtifactKind,
     CheckReport,
     CheckSettings,
-    Completed,
     Finding,
     InputReport,
     Keep,
@@ -140,7 +140,9 @@ def _reports(
 ) -> list[Report]:
     def pair(converter: Adapter | None, runtime: Adapter, **fields: Any) -> Report:
         name = converter.name if converter is not None else None
-        return Report(model=source_file.path.name, converter=name, runtime=runtime.name, links=[name] if name else [], **fields)
+        return Report(
+            model=source_file.path.name, converter=name, runtime=runtime.name, links=[name] if name else [], **fields
+        )
 
     def for_all(**fields: Any) -> list[Report]:
         return [pair(converter, runtime, **fields) for converter in converters for runtime in runtimes]
@@ -155,7 +157,9 @@ def _reports(
     log = str(bench.run_folder.final(source.attempt.log))
     if source.truth is None:
         if not failed_to_answer(source.attempt):
-            raise InternalError("TA900", f"the source's task failed: {describe(source.attempt)}. Log:\n{source.attempt.log.read_text()}")
+            raise InternalError(
+                "TA900", f"the source's task failed: {describe(source.attempt)}. Log:\n{source.attempt.log.read_text()}"
+            )
         return for_all(log=log, **_fields_of([source_failed(source.attempt, log)], []))
     reports = []
     for converter in converters:
@@ -163,12 +167,12 @@ def _reports(
             if converter is not None:
                 registry.require(converter)
         except NotInstalledError as missing:
-            reports.extend(pair(converter, runtime, outcome=Outcome.NOT_RUN, reason=str(missing)) for runtime in runtimes)
+            reports.extend(
+                pair(converter, runtime, outcome=Outcome.NOT_RUN, reason=str(missing)) for runtime in runtimes
+            )
             continue
         if converter is None:
-            from tautomer.checking.onnx_models import unconverted
-
-            conversion = unconverted(bench, source_file, source, settings)
+            conversion = unconverted(bench, source_file, source)
         else:
             conversion = convert(bench, converter, spec, source, settings, listener)
         for runtime in runtimes:
@@ -181,6 +185,9 @@ def _reports(
             if conversion.model is not None:
                 label = converter.name if converter is not None else source_file.path.name
                 verdicts = run_runtime(bench, runtime, conversion, source, listener, label=label)
+            if converter is None:
+                truth, verdicts = judged_among_themselves(verdicts, source.truth, conversion)
+                source = replace(source, truth=truth)
             reports.append(pair(converter, runtime, **_judged(bench, source, conversion, verdicts)))
     return reports
 
@@ -268,7 +275,9 @@ def _input_reports(source: SourceResult, differences: Mapping[int, float]) -> li
                 "path": path,
                 "dtype": value.dtype,
                 "shape": list(value.shape),
-                "digest": hashlib.blake2b(value.array.tobytes() if value.dtype != "string" else repr(value.array).encode(), digest_size=16).hexdigest(),
+                "digest": hashlib.blake2b(
+                    value.array.tobytes() if value.dtype != "string" else repr(value.array).encode(), digest_size=16
+                ).hexdigest(),
             }
             for path, value in values_of(file).items()
             if isinstance(value, Tensor)
@@ -310,7 +319,9 @@ def environment() -> dict[str, Any]:
     return {"python": platform.python_version(), "platform": platform.platform(), "packages": versions}
 
 
-def settings_fields(source_file: SourceFile, converters: Sequence[Adapter | None], settings: CheckSettings) -> dict[str, Any]:
+def settings_fields(
+    source_file: SourceFile, converters: Sequence[Adapter | None], settings: CheckSettings
+) -> dict[str, Any]:
     """Settings as JSON values."""
     return {
         "model": str(source_file.path),

@@ -1,0 +1,187 @@
+"""Perturbs every rounding of a lifted evaluation: the Monte-Carlo envelope of an ONNX graph that is itself the source.
+
+Source: D. S. Parker, Monte Carlo Arithmetic, UCLA CSD-970002 (1997).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tautomer.numerics.formats import UNIT_ROUNDOFF
+from tautomer.numerics.onnx_evaluator.call import Call
+from tautomer.numerics.onnx_evaluator.element_types import Value, element_of
+
+PERTURBATION_U = 4.0
+"""Half-width of the uniform relative perturbation, in units of u, as for captured PyTorch programs."""
+
+_EXACT = frozenset(
+    [
+        "Abs",
+        "ArgMax",
+        "ArgMin",
+        "Cast",
+        "CastLike",
+        "Ceil",
+        "CenterCropPad",
+        "Clip",
+        "Compress",
+        "Concat",
+        "Constant",
+        "ConstantOfShape",
+        "DepthToSpace",
+        "DequantizeLinear",
+        "Dropout",
+        "Equal",
+        "Expand",
+        "EyeLike",
+        "Flatten",
+        "Floor",
+        "Gather",
+        "GatherElements",
+        "GatherND",
+        "GlobalMaxPool",
+        "Greater",
+        "GreaterOrEqual",
+        "Hardmax",
+        "Identity",
+        "If",
+        "IsInf",
+        "IsNaN",
+        "Less",
+        "LessOrEqual",
+        "Loop",
+        "Max",
+        "MaxPool",
+        "MaxRoiPool",
+        "MaxUnpool",
+        "Min",
+        "Mod",
+        "Neg",
+        "NonMaxSuppression",
+        "NonZero",
+        "Not",
+        "OneHot",
+        "Or",
+        "And",
+        "Xor",
+        "Optional",
+        "OptionalGetElement",
+        "OptionalHasElement",
+        "Pad",
+        "QuantizeLinear",
+        "Range",
+        "ReduceMax",
+        "ReduceMin",
+        "Relu",
+        "Reshape",
+        "ReverseSequence",
+        "Round",
+        "Scan",
+        "Scatter",
+        "ScatterElements",
+        "ScatterND",
+        "SequenceAt",
+        "SequenceConstruct",
+        "SequenceEmpty",
+        "SequenceErase",
+        "SequenceInsert",
+        "SequenceLength",
+        "Shape",
+        "Shrink",
+        "Sign",
+        "Size",
+        "Slice",
+        "SpaceToDepth",
+        "Split",
+        "SplitToSequence",
+        "Squeeze",
+        "ThresholdedRelu",
+        "Tile",
+        "TopK",
+        "Transpose",
+        "Trilu",
+        "Unique",
+        "Unsqueeze",
+        "Where",
+    ]
+)
+"""Operators that move, choose or negate values without rounding."""
+
+_POINTWISE = frozenset(
+    [
+        "Acos",
+        "Acosh",
+        "Add",
+        "Asin",
+        "Asinh",
+        "Atan",
+        "Atanh",
+        "Celu",
+        "Cos",
+        "Cosh",
+        "Div",
+        "Elu",
+        "Erf",
+        "Exp",
+        "Gelu",
+        "HardSigmoid",
+        "HardSwish",
+        "LeakyRelu",
+        "Log",
+        "Mish",
+        "Mul",
+        "PRelu",
+        "Pow",
+        "Reciprocal",
+        "Selu",
+        "Sigmoid",
+        "Sin",
+        "Sinh",
+        "Softplus",
+        "Softsign",
+        "Sqrt",
+        "Sub",
+        "Swish",
+        "Tan",
+        "Tanh",
+    ]
+)
+"""Operators with one rounding an element on inputs that are taken as they are."""
+
+
+class RoundingNoise:
+    """One sample: the same seed gives the same perturbations."""
+
+    def __init__(self, seed: int) -> None:
+        self._generator = np.random.default_rng(seed)
+
+    def on_inputs(self, call: Call) -> Call:
+        """Perturb the values an inner product or another compound operator sums over; weights are left alone."""
+        if call.node.op_type in _EXACT or call.node.op_type in _POINTWISE:
+            return call
+        constant = call.constant_inputs or (False,) * len(call.inputs)
+        inputs = tuple(
+            value if known else self._noisy(value, declared)
+            for value, known, declared in zip(call.inputs, constant, call.input_types, strict=True)
+        )
+        return replace(call, inputs=inputs)
+
+    def on_outputs(self, call: Call, results: Sequence[Value]) -> list[Value]:
+        """Perturb the rounding of each result."""
+        if call.node.op_type in _EXACT:
+            return list(results)
+        return [self._noisy(value, declared) for value, declared in zip(results, call.output_types, strict=False)]
+
+    def _noisy(self, value: Value, declared: str) -> Value:
+        u = UNIT_ROUNDOFF.get(_SPELLED.get(element_of(declared), element_of(declared)), 0.0)
+        if not u or not isinstance(value, np.ndarray) or value.dtype.kind not in "fc":
+            return value
+        noise: np.ndarray[Any, Any] = self._generator.uniform(-PERTURBATION_U * u, PERTURBATION_U * u, value.shape)
+        return np.asarray(value * (1.0 + noise))
+
+
+_SPELLED = {"float": "float32", "double": "float64"}
