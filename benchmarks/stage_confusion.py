@@ -1,7 +1,7 @@
 """How often a check names the stage that a fault was planted in: the confusion matrix over all planted faults.
 
-Run it from the root of the repository: `python benchmarks/stage_confusion.py [WORD...]`. Words choose faults whose name or
-stage contains one of them.
+Run it from the root of the repository: `python benchmarks/stage_confusion.py [WORD...]`. Words choose faults whose
+name or stage contains one of them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def main(words: Sequence[str]) -> int:
     print(f"\n{'planted in':21} {' '.join(f'{column:>7}' for column in columns)}")
     for stage in Stage:
         if any(fault.stage is stage for fault in chosen):
-            print(f"{stage:21} {' '.join(f'{counts[stage, column] or "·":>7}' for column in columns)}")
+            cells = " ".join(f"{counts[stage, column] or '-':>7}" for column in columns)
+            print(f"{stage:21} {cells}")
     print(f"\n{exact} of {len(chosen)} stages are right. Columns: the stage reported.")
     return 0
 

@@ -64,17 +64,43 @@ def _hf(model: str, config: str, **options: Any) -> Callable[[], torch.nn.Module
 
 
 class Recurrent(torch.nn.Module):
-    """Two LSTM layers, both directions, and a GRU."""
+    """An LSTM, on request a GRU after it, and a softmax."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, gru: bool = False) -> None:
         super().__init__()
-        self.lstm = torch.nn.LSTM(12, 16, num_layers=2, bidirectional=True, batch_first=True)
-        self.gru = torch.nn.GRU(32, 8, batch_first=True)
-        self.head = torch.nn.Linear(8, 5)
+        self.lstm = torch.nn.LSTM(12, 16, batch_first=True)
+        self.gru = torch.nn.GRU(16, 16, batch_first=True) if gru else None
+        self.head = torch.nn.Linear(16, 5)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Class probabilities (batch, length, 5) and the last hidden state."""
         y, (h, _) = self.lstm(x)
-        return self.head(self.gru(y)[0]).softmax(-1), h
+        if self.gru is not None:
+            y = self.gru(y)[0]
+        return self.head(y).softmax(-1), h
+
+
+def _sequence(batch: int, length: int) -> tuple[torch.Tensor, ...]:
+    return (torch.randn(batch, length, 12),)
+
+
+def _whisper() -> torch.nn.Module:
+    import transformers
+
+    config = transformers.WhisperConfig(
+        d_model=32,
+        encoder_layers=2,
+        encoder_attention_heads=4,
+        encoder_ffn_dim=64,
+        num_mel_bins=16,
+        max_source_positions=24,
+        pad_token_id=0,
+        decoder_layers=1,
+        decoder_attention_heads=4,
+        decoder_ffn_dim=64,
+        vocab_size=99,
+    )
+    return transformers.WhisperModel(config).encoder.eval()
 
 
 ENCODER = {**SMALL, "max_position_embeddings": 64}
@@ -125,7 +151,7 @@ CHOSEN: dict[str, Architecture] = {
         IMAGE,
     ),
     "whisper_encoder": Architecture(
-        lambda: _whisper(),
+        _whisper,
         lambda batch, _: {"input_features": torch.randn(batch, 16, 48)},
         _dynamic(input_features={0: BATCH}),
     ),
@@ -178,9 +204,7 @@ CHOSEN: dict[str, Architecture] = {
     "clip_text": Architecture(
         _hf("CLIPTextModel", "CLIPTextConfig", **ENCODER, eos_token_id=2, bos_token_id=0), _masked, TEXT_MASKED
     ),
-    "lstm": Architecture(
-        lambda: Recurrent().eval(), lambda batch, length: (torch.randn(batch, length, 12),), ({0: BATCH, 1: LENGTH},)
-    ),
+    "lstm": Architecture(lambda: Recurrent().eval(), _sequence, ({0: BATCH, 1: LENGTH},)),
 }
 
 HELD_OUT: dict[str, Architecture] = {
@@ -258,6 +282,7 @@ HELD_OUT: dict[str, Architecture] = {
 
 
 DEFECTS: dict[str, Architecture] = {
+    "lstm_then_gru": Architecture(lambda: Recurrent(gru=True).eval(), _sequence, ({0: BATCH, 1: LENGTH},)),
     "swin_sdpa": Architecture(
         _hf(
             "SwinModel",
@@ -278,26 +303,7 @@ DEFECTS: dict[str, Architecture] = {
         None,
     ),
 }
-"""Real failures of torch 2.13's exporter, shown by hand in `exporter_defects.py`: "Cannot view a tensor with shape..."."""
-
-
-def _whisper() -> torch.nn.Module:
-    import transformers
-
-    config = transformers.WhisperConfig(
-        d_model=32,
-        encoder_layers=2,
-        encoder_attention_heads=4,
-        encoder_ffn_dim=64,
-        num_mel_bins=16,
-        max_source_positions=24,
-        pad_token_id=0,
-        decoder_layers=1,
-        decoder_attention_heads=4,
-        decoder_ffn_dim=64,
-        vocab_size=99,
-    )
-    return transformers.WhisperModel(config).encoder.eval()
+"""Real failures of torch 2.13's exporter ("Cannot view a tensor with shape..."), shown by `exporter_defects.py`."""
 
 
 def catalog() -> dict[str, Architecture]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +88,7 @@ def command(pool, run_dir, tmp_path, monkeypatch, capsys):
         folder = tmp_path / "working-directory"
         folder.mkdir(exist_ok=True)
         monkeypatch.chdir(folder)
-        monkeypatch.setattr(sys.modules["tautomer.checking.run_check"], "Pool", Borrowed)
+        monkeypatch.setitem(run_check.__globals__, "Pool", Borrowed)
         capsys.readouterr()
         status = main([str(one) for one in arguments] + ["--run-dir", str(run_dir)])
         return Said(status, *capsys.readouterr())

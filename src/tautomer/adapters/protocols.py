@@ -1,4 +1,4 @@
-"""What an adapter says of itself. The adapter's code runs only in workers; this description is all the main process needs."""
+"""What an adapter says of itself: all the main process needs, since the adapter's code runs only in workers."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class Adapter:
     Attributes:
         name: as users write it (`torch.onnx`).
         kind: which seam it implements.
-        task: `module:function` of its worker task. A source's is `reference`, a converter's `convert`, a runtime's `run`;
-            their arguments and events are those of the adapters of those names in this package.
+        task: `module:function` of its worker task. A source's is `reference`, a converter's `convert`, a runtime's
+            `run`; their arguments and events are those of the adapters of those names in this package.
         host: where the task runs.
         requires: top-level modules that must be installed.
         extra: the extra of this package that installs them.

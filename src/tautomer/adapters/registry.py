@@ -1,4 +1,4 @@
-"""Find adapters: those of this package and those that other packages offer through the entry point `tautomer.adapters`."""
+"""Find adapters: this package's, and those that other packages offer through the entry point `tautomer.adapters`."""
 
 from __future__ import annotations
 

@@ -85,7 +85,8 @@ def warnings_of(conversion: Conversion, runtime: Sequence[Verdict]) -> list[str]
     if contradicting is not None:
         fact = contradicting.contradictions[0]
         said.append(
-            f"checkpoint '{contradicting.name}' states shape {fact['stated']} for '{fact['value']}', which has {fact['found']}"
+            f"checkpoint '{contradicting.name}' states shape {fact['stated']} for '{fact['value']}',"
+            f" which has {fact['found']}"
         )
     return list(dict.fromkeys(said))
 
@@ -185,8 +186,9 @@ def _stage_of(verdict: Verdict) -> Stage:
 def blame(steps: Sequence[Verdict], surfaced: Stage) -> Blame:
     """Walk back from the saved file while checkpoints deviate: the first of that run is where it was caused.
 
-    Where the last checkpoint of the converter is sound, the runtime caused it. Metadata can move the blame further up: where
-    a graph states a shape that its own values contradict and the optimizer then bakes it in, the optimizer is not at fault.
+    Where the last checkpoint of the converter is sound, the runtime caused it. Metadata can move the blame further up:
+    where a graph states a shape that its own values contradict and the optimizer then bakes it in, the optimizer is not
+    at fault.
     """
     first: Verdict | None = None
     for verdict in reversed(steps):
@@ -201,8 +203,8 @@ def blame(steps: Sequence[Verdict], surfaced: Stage) -> Blame:
     if first.stage is Stage.OPTIMIZATION and earlier:
         fact = earlier[0].record.contradictions[0]
         evidence = (
-            f"checkpoint '{earlier[0].name}' states shape {fact['stated']} for '{fact['value']}', which has {fact['found']};"
-            f" '{first.name}' relied on it"
+            f"checkpoint '{earlier[0].name}' states shape {fact['stated']} for '{fact['value']}',"
+            f" which has {fact['found']}; '{first.name}' relied on it"
         )
         return Blame(earlier[0].stage, first, evidence)
     return Blame(first.stage, first, f"'{first.name}' is the first checkpoint that deviates")
@@ -279,7 +281,7 @@ def _severity(judgement: Judgement) -> tuple[bool, float]:
 
 
 def _kind_of(judgement: Judgement, blamed: Blame, steps: Sequence[Verdict]) -> Kind:
-    """Semantic where the functions differ in float64; range or stability where only the arithmetic does; else the runtime's kernel."""
+    """Semantic where the functions differ in float64; range or stability where the arithmetic does; else kernel."""
     if blamed.verdict is None:
         return Kind.KERNEL
     saved = next((verdict for verdict in reversed(steps) if verdict.judged), blamed.verdict)

@@ -1,4 +1,4 @@
-"""Compare interfaces before numbers: inputs and outputs that vanished, moved or changed type, and dimensions that were frozen."""
+"""Compare interfaces before numbers: inputs and outputs that vanished, moved or changed type, and frozen dimensions."""
 
 from __future__ import annotations
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,12 @@ class CheckedRun:
     Attributes:
         report: what it found.
         kept_at: the run's folder; None where nothing was kept.
+        models: by converter, where its model lies in the run's folder, if the run keeps models.
     """
 
     report: CheckReport
     kept_at: Path | None
+    models: Mapping[str, Path] = field(default_factory=dict)
 
 
 class _Silent:
@@ -68,7 +71,7 @@ def run_check(
         model: a model module, .pt2, TorchScript or .onnx file.
         settings: what to do.
         listener: hears the progress.
-        runner: runs the tasks; a pool of its own where none is given. A pool that outlives a check keeps its hosts warm.
+        runner: runs the tasks; a pool of its own where none is given. A pool that outlives a check keeps hosts warm.
 
     Raises:
         MisuseError: the arguments, the model or its inputs cannot be used.
@@ -79,24 +82,29 @@ def run_check(
     runtimes = resolve_runtimes(settings.to)
     files = sample_files(settings.inputs)
     store = RunStore(settings.run_dir)
-    with store.create(source_file.path.stem) as folder:
-        if runner is not None:
-            return _checked(source_file, converters, runtimes, files, settings, listener or _Silent(), runner, folder)
-        with Pool() as pool:
-            return _checked(source_file, converters, runtimes, files, settings, listener or _Silent(), pool, folder)
+    with store.create(source_file.path.stem) as folder, contextlib.ExitStack() as own:
+        bench = Bench(own.enter_context(Pool()) if runner is None else runner, settings.limits, folder)
+        return _checked(
+            bench,
+            source_file,
+            converters=converters,
+            runtimes=runtimes,
+            files=files,
+            settings=settings,
+            listener=listener or _Silent(),
+        )
 
 
 def _checked(
+    bench: Bench,
     source_file: SourceFile,
+    *,
     converters: Sequence[Adapter | None],
     runtimes: Sequence[Adapter],
     files: Sequence[Path],
     settings: CheckSettings,
     listener: Listener,
-    runner: Runner,
-    folder: RunFolder,
 ) -> CheckedRun:
-    bench = Bench(runner, settings.limits, folder)
     spec = {
         "path": str(source_file.path),
         "kind": str(source_file.kind),
@@ -104,19 +112,29 @@ def _checked(
         "inputs": [str(file) for file in files],
         "trust_pickle": settings.trust_pickle,
     }
+    models: dict[str, Path] = {}
     try:
-        reports = _reports(bench, source_file, converters, runtimes, spec, settings, listener)
+        reports = _reports(
+            bench,
+            source_file,
+            converters=converters,
+            runtimes=runtimes,
+            spec=spec,
+            settings=settings,
+            listener=listener,
+            models=models,
+        )
     finally:
         values_of.cache_clear()
     report = CheckReport(
-        run_id=folder.id,
+        run_id=bench.run_folder.id,
         tautomer_version=version("tautomer"),
         environment=environment(),
         settings=settings_fields(source_file, converters, settings),
         seed=settings.seed,
         reports=reports,
     )
-    return CheckedRun(report, _finish(folder, report, settings.keep))
+    return CheckedRun(report, _finish(bench.run_folder, report, settings.keep), models)
 
 
 def _finish(folder: RunFolder, report: CheckReport, keep: Keep) -> Path | None:
@@ -132,12 +150,16 @@ def _finish(folder: RunFolder, report: CheckReport, keep: Keep) -> Path | None:
 def _reports(
     bench: Bench,
     source_file: SourceFile,
+    *,
     converters: Sequence[Adapter | None],
     runtimes: Sequence[Adapter],
     spec: Mapping[str, Any],
     settings: CheckSettings,
     listener: Listener,
+    models: dict[str, Path],
 ) -> list[Report]:
+    """The report of every pair; `models` gets what each converter made."""
+
     def pair(converter: Adapter | None, runtime: Adapter, **fields: Any) -> Report:
         name = converter.name if converter is not None else None
         return Report(
@@ -161,7 +183,8 @@ def _reports(
                 "TA900", f"the source's task failed: {describe(source.attempt)}. Log:\n{source.attempt.log.read_text()}"
             )
         return for_all(log=log, **_fields_of([source_failed(source.attempt, log)], []))
-    reports = []
+    truth = source.truth
+    reports: list[Report] = []
     for converter in converters:
         try:
             if converter is not None:
@@ -174,7 +197,9 @@ def _reports(
         if converter is None:
             conversion = unconverted(bench, source_file, source)
         else:
-            conversion = convert(bench, converter, spec, source, settings, listener)
+            conversion = convert(bench, converter, spec=spec, source=source, settings=settings, listener=listener)
+            if conversion.model is not None:
+                models[converter.name] = bench.run_folder.final(conversion.model)
         for runtime in runtimes:
             try:
                 registry.require(runtime)
@@ -186,7 +211,7 @@ def _reports(
                 label = converter.name if converter is not None else source_file.path.name
                 verdicts = run_runtime(bench, runtime, conversion, source, listener, label=label)
             if converter is None:
-                truth, verdicts = judged_among_themselves(verdicts, source.truth, conversion)
+                truth, verdicts = judged_among_themselves(verdicts, truth, conversion)
                 source = replace(source, truth=truth)
             reports.append(pair(converter, runtime, **_judged(bench, source, conversion, verdicts)))
     return reports

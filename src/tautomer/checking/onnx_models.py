@@ -33,11 +33,11 @@ def unconverted(bench: Bench, source_file: SourceFile, source: SourceResult) -> 
 def judged_among_themselves(
     verdicts: Sequence[Verdict], truth: SourceTruth, conversion: Conversion
 ) -> tuple[SourceTruth, list[Verdict]]:
-    """Where the specification's answer is not known, the first run that answered stands for it, and the others are judged.
+    """Where the specification's answer is not known, the first run that answered stands for it; the others are judged.
 
     Returns:
-        What was judged against, and the verdicts. Numbers can then be found equal or different, but nothing says how much
-        difference rounding explains.
+        What was judged against, and the verdicts. Numbers can then be found equal or different, but nothing says how
+        much difference rounding explains.
     """
     if all(truth.sets):
         return truth, list(verdicts)

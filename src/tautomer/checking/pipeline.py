@@ -10,8 +10,16 @@ from typing import Any, Protocol
 from tautomer.adapters.protocols import Adapter
 from tautomer.checking.attempts import Bench, describe
 from tautomer.checking.interface import InterfaceFault, frozen_dimensions, match_inputs, match_outputs, read_interface
-from tautomer.checking.records import CheckpointRecord, add_runs, checkpoints_from, last_stage, unfinished_run
-from tautomer.checking.verdicts import SourceTruth, Verdict, judge_checkpoint, values_of
+from tautomer.checking.records import (
+    CheckpointRecord,
+    ConstantRuns,
+    RunRecord,
+    add_runs,
+    checkpoints_from,
+    last_stage,
+    unfinished_run,
+)
+from tautomer.checking.verdicts import RunFault, SourceTruth, Verdict, judge_checkpoint, values_of
 from tautomer.model import Attempt, CheckSettings, Completed, Outcome, Refused, Stage, Tensor
 from tautomer.numerics.judge import Reference
 
@@ -111,6 +119,7 @@ def _reference(
 def convert(
     bench: Bench,
     converter: Adapter,
+    *,
     spec: Mapping[str, Any],
     source: SourceResult,
     settings: CheckSettings,
@@ -251,9 +260,7 @@ def _evaluate(
             first_with[record.digest] = record
 
 
-def _error_run(error: Mapping[str, Any]) -> Any:
-    from tautomer.checking.records import RunRecord
-
+def _error_run(error: Mapping[str, Any]) -> RunRecord:
     return RunRecord(None, error, 0.0, 0)
 
 
@@ -271,9 +278,9 @@ def evaluation_arguments(record: CheckpointRecord, feeds: Mapping[str, str], sou
 def _explain_constants(
     bench: Bench, converter: Adapter, conversion: Conversion, source: SourceResult, settings: CheckSettings
 ) -> None:
-    """Where a residual is all that was found, ask how far the rounding of derived constants carries, and judge again."""
+    """Where a residual is all that was found, ask how far the rounding of derived constants carries; judge again."""
     assert source.truth is not None
-    asked: dict[str, dict[int, Path]] = {}
+    asked: dict[str, dict[int, ConstantRuns]] = {}
     for position, verdict in enumerate(conversion.verdicts):
         record = verdict.record
         if record.path is None or not verdict.faults or any(judgement.strict for _, judgement in verdict.faults):
@@ -328,9 +335,7 @@ def check_file(bench: Bench, adapter: Adapter, conversion: Conversion) -> Verdic
     return verdict
 
 
-def _run_fault(message: str) -> Any:
-    from tautomer.checking.verdicts import RunFault
-
+def _run_fault(message: str) -> RunFault:
     return RunFault(0, {"type": "ValidationError", "message": message})
 
 

@@ -39,7 +39,7 @@ class CheckpointRecord:
         doing: what was being done when it failed.
         same_as: an earlier checkpoint that holds the same function, whose runs stand for this one's.
         contradictions: values whose shape is not the one the graph states.
-        constants: by input set, the outputs with exact constants, and their deviation when derived constants are perturbed.
+        constants: by input set, the outputs with exact constants, and their deviation when derived ones are perturbed.
     """
 
     name: str

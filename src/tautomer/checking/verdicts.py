@@ -10,7 +10,7 @@ from typing import Any
 
 from tautomer.adapters.tensor_file import read_values
 from tautomer.checking.attempts import describe
-from tautomer.checking.records import CheckpointRecord
+from tautomer.checking.records import CheckpointRecord, ConstantRuns
 from tautomer.model import CheckpointReport, Outcome, Stage, Tensor, Value
 from tautomer.numerics.judge import Judgement, Reference, judge_declared, judge_exact
 
@@ -175,7 +175,14 @@ def judge_checkpoint(record: CheckpointRecord, truth: SourceTruth, output_names:
                 verdict.reasons.append(f"not computed in float64: {error_text(run.error)}")
             continue
         if run.values is not None and index < len(truth.sets):
-            _judge_run(verdict, precision, index, values_of(run.values), truth, output_names)
+            _judge_run(
+                verdict,
+                values_of(run.values),
+                truth.sets[index],
+                precision=precision,
+                index=index,
+                output_names=output_names,
+            )
     if record.failure is not None or verdict.errors:
         verdict.outcome = Outcome.FAILED
     elif verdict.faults:
@@ -194,14 +201,15 @@ def _declared_failed(record: CheckpointRecord, index: int) -> bool:
 
 def _judge_run(
     verdict: Verdict,
+    values: Mapping[str, Value],
+    references: Mapping[str, Reference],
+    *,
     precision: str,
     index: int,
-    values: Mapping[str, Value],
-    truth: SourceTruth,
     output_names: Mapping[str, str] | None,
 ) -> None:
     named = values if output_names is None else {output_names.get(name, name): value for name, value in values.items()}
-    for path, reference in truth.sets[index].items():
+    for path, reference in references.items():
         if not isinstance(reference.declared, Tensor):
             continue
         value = named.get(path)
@@ -210,7 +218,9 @@ def _judge_run(
         else:
             judgement = judge_exact(reference, value.float64() if isinstance(value, Tensor) else None)
             if judgement.semantic_fault:
-                judgement = _with_exact_constants(verdict.record, index, path, output_names or {}, reference, judgement)
+                judgement = _with_exact_constants(
+                    judgement, reference, verdict.record.constants.get(index), output_names=output_names or {}
+                )
         verdict.judgements.append((index, judgement))
         if judgement.faulty:
             verdict.faults.append((index, judgement))
@@ -221,18 +231,13 @@ def _judge_run(
 
 
 def _with_exact_constants(
-    record: CheckpointRecord,
-    index: int,
-    path: str,
-    output_names: Mapping[str, str],
-    reference: Reference,
-    found: Judgement,
+    found: Judgement, reference: Reference, runs: ConstantRuns | None, *, output_names: Mapping[str, str]
 ) -> Judgement:
-    """The judgement once the rounding of folded constants is taken out; `found` itself where that does not explain it."""
-    runs = record.constants.get(index)
-    name = next((name for name, known in output_names.items() if known == path), path)
+    """The judgement without the rounding of folded constants; `found` itself where that does not explain it."""
     if runs is None:
         return found
+    path = reference.path
+    name = next((name for name, known in output_names.items() if known == path), path)
     exact, variance = values_of(runs.exact).get(name), values_of(runs.variance).get(name)
     if not isinstance(exact, Tensor) or not isinstance(variance, Tensor):
         return found

@@ -104,12 +104,12 @@ def _run(model: Path, settings: CheckSettings, *, html_path: Path | None, json_p
     with Progress(progress_console()) as progress:
         checked = run_check(model, settings, listener=progress)
     # The result comes first: should a file be refused now, what the check came to has been said.
-    _show(checked, json_on_stdout=json_path == STDOUT)
+    _show(checked, json_on_stdout=json_path == STDOUT, page=html_path is not None)
     _write_files(checked, html_path, None if json_path == STDOUT else json_path)
     return checked.report.exit_status
 
 
-def _show(checked: CheckedRun, *, json_on_stdout: bool) -> None:
+def _show(checked: CheckedRun, *, json_on_stdout: bool, page: bool) -> None:
     if json_on_stdout:
         from tautomer.report.json_report import encode
 
@@ -123,7 +123,7 @@ def _show(checked: CheckedRun, *, json_on_stdout: bool) -> None:
 
     console = Console()
     with console.capture() as captured:
-        print_report(checked.report, console, kept_at=_text(checked.kept_at))
+        print_report(checked.report, console, kept_at=_text(checked.kept_at), models=checked.models, page=page)
     write_result(captured.get())
 
 
@@ -133,7 +133,8 @@ def _write_files(checked: CheckedRun, html_path: Path | None, json_path: str | N
     if html_path is not None:
         from tautomer.report.html import render
 
-        write_report(html_path, render(checked.report, kept_at=_text(checked.kept_at)).encode("utf-8"))
+        page = render(checked.report, kept_at=_text(checked.kept_at), models=checked.models)
+        write_report(html_path, page.encode("utf-8"))
         write_note(f"HTML report: {html_path}")
     if json_path is not None:
         from tautomer.report.json_report import encode

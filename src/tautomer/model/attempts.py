@@ -1,4 +1,4 @@
-"""How one supervised execution ended. Each is a value: a failure of the system under test is a result, not an exception."""
+"""How one supervised execution ended, as a value: a failure of the system under test is a result, not an exception."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The result of a check: reports, checkpoints and findings. Field names are the JSON report's, schema `tautomer/check/1`."""
+"""The result of a check: reports, checkpoints and findings, with the JSON report's field names (`tautomer/check/1`)."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def judge_declared(reference: Reference, target: Tensor | Scalar | None) -> Judg
     """Judge a value that the target computed in its declared precision.
 
     Source of the statistic: the deviation of each element is measured in standard deviations of the source's own
-    perturbed runs, with the variance of each element shrunk toward the tensor's median, s2 = (N v + 4 m) / (N + 4).
+    perturbed runs; its variance is shrunk toward what its magnitude suggests, s2 = (N v + 4 m) / (N + 4).
     """
     strict = strict_differences(reference.path, reference.declared, target, reference.flips)
     open_elements = sum(one.undecided for one in strict)
@@ -149,7 +149,7 @@ def _against_envelope(judgement: Judgement, reference: Reference, s32: Array, t3
     exact, variance = reference.exact, reference.variance
     if exact is None or variance is None or not finite.any():
         return judgement
-    e_target, e_source = (t32 - exact)[finite], (s32 - exact)[finite]
+    e_target, e_source = t32[finite] - exact[finite], s32[finite] - exact[finite]
     spread = _spread(variance, reference)[finite]
     z_target, z_source = _ratio(e_target, spread), _ratio(e_source, spread)
     rms_limit = RMS_LIMIT * max(1.0, SOURCE_FACTOR / 2 * _rms(z_source))
@@ -171,8 +171,8 @@ def judge_exact(reference: Reference, target: Any, constants_variance: Array | N
     Args:
         reference: with `exact`.
         target: the target's float64 value, or None where it has none.
-        constants_variance: mean square deviation of runs with every derived constant perturbed by one rounding. Where it
-            is given, a residual that those roundings explain is no fault, because the constants were folded in float32.
+        constants_variance: mean square deviation of runs with every derived constant perturbed by one rounding. Where
+            it is given, a residual that those roundings explain is no fault: the constants were folded in float32.
     """
     judgement = Judgement(reference.path)
     if not isinstance(reference.declared, Tensor) or not reference.declared.is_floating:
@@ -200,14 +200,14 @@ def judge_exact(reference: Reference, target: Any, constants_variance: Array | N
     residual = float((difference / scale).max() / reference.u)
     limit = max(SEMANTIC_LIMIT_U, SEMANTIC_LIMIT_FLOAT64_ROUNDINGS * 2.0**-53 / reference.u)
     if residual > limit and constants_variance is not None and constants_variance.shape == s.shape:
-        z = _ratio(difference, np.sqrt(_shrunk(constants_variance))[finite])
+        z = _ratio(difference, np.sqrt(_shrunk(constants_variance, s))[finite])
         if _rms(z) <= RMS_LIMIT and float(z.max()) <= MAX_LIMIT:
             limit = residual
     return replace(judgement, semantic_residual_u=residual, semantic_limit_u=limit)
 
 
 def _inaccurate(reference: Reference, s32: Array) -> Array:
-    """Elements where the source's own value is far outside its envelope: it decides otherwise there than float64 does."""
+    """Elements where the source's own value is far outside its envelope: there it decides otherwise than float64."""
     if reference.exact is None or reference.variance is None:
         return np.zeros(s32.shape, dtype=bool)
     with np.errstate(all="ignore"):
@@ -218,14 +218,26 @@ def _inaccurate(reference: Reference, s32: Array) -> Array:
 def _spread(variance: Array, reference: Reference) -> Array:
     """Standard deviation of each element, never below what storing the number in its format costs near zero."""
     dtype = reference.declared.dtype if isinstance(reference.declared, Tensor) else "float32"
-    return np.asarray(np.sqrt(_shrunk(variance) + (SMALLEST_NORMAL.get(dtype, 2.0**-126) * unit_roundoff(dtype)) ** 2))
+    floor = SMALLEST_NORMAL.get(dtype, 2.0**-126) * unit_roundoff(dtype)
+    exact = reference.exact if reference.exact is not None else np.zeros_like(variance)
+    return np.asarray(np.sqrt(_shrunk(variance, exact) + floor**2))
 
 
-def _shrunk(variance: Array) -> Array:
-    active = variance[variance > 0]
-    if not active.size:
-        return variance
-    return (ENVELOPE_SAMPLES * variance + 4 * float(np.median(active))) / (ENVELOPE_SAMPLES + 4)
+def _shrunk(variance: Array, exact: Array) -> Array:
+    """Variances shrunk, componentwise, toward the tensor's median relative variance times the element's own square.
+
+    A tensor-wide mean would give a small element the allowance of a large one beside it. Only one that is exactly
+    zero in every sample has no scale of its own and borrows the tensor's median.
+    """
+    with np.errstate(all="ignore"):
+        square = np.square(np.abs(exact))
+        active = (variance > 0) & np.isfinite(square) & (square > 0)
+        if not active.any():
+            return variance
+        prior = float(np.median(variance[active] / square[active])) * square
+        prior = np.where(np.isfinite(prior) & (prior > 0), prior, variance)
+        prior = np.where((variance == 0) & (square == 0), float(np.median(variance[active])), prior)
+    return np.asarray((ENVELOPE_SAMPLES * variance + 4 * prior) / (ENVELOPE_SAMPLES + 4))
 
 
 def _ratio(errors: Array, spread: Array) -> Array:

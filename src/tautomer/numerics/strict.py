@@ -144,7 +144,8 @@ def _exact(path: str, source: Tensor, target: Tensor, flips: np.ndarray[Any, Any
         StrictDifference(
             path,
             Strictness.EXACT,
-            f"output '{path}' is {t[index]} at {list(index)} where the source has {s[index]} ({count} of {s.size} elements differ)",
+            f"output '{path}' is {t[index]} at {list(index)} where the source has {s[index]}"
+            f" ({count} of {s.size} elements differ)",
             count / max(s.size, 1),
             undecided,
         )

@@ -10,7 +10,7 @@ from tautomer.model import Scalar, SmallestPassing, Tensor
 
 
 def smallest_passing(pairs: Iterable[tuple[Tensor | Scalar, Tensor | Scalar | None]]) -> SmallestPassing:
-    """The smallest atol (with rtol 0) and the smallest rtol (with atol 0) for |target - source| <= atol + rtol |source|.
+    """The smallest atol (rtol 0) and the smallest rtol (atol 0) such that |target - source| <= atol + rtol |source|.
 
     Args:
         pairs: source and target values of every output on every input set.

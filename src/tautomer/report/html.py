@@ -19,7 +19,7 @@ class Bar:
     length: int
 
 
-def render(report: CheckReport, *, kept_at: str | None = None) -> str:
+def render(report: CheckReport, *, kept_at: str | None = None, models: Mapping[str, Any] | None = None) -> str:
     """The page as text that UTF-8 can hold.
 
     Everything in the report is escaped: names of models, nodes and files come from outside. A content security
@@ -28,6 +28,7 @@ def render(report: CheckReport, *, kept_at: str | None = None) -> str:
     Args:
         report: what was found.
         kept_at: where the run is kept; None where it is not.
+        models: by converter, the path of its model in the run's folder.
     """
     import jinja2
 
@@ -55,6 +56,7 @@ def render(report: CheckReport, *, kept_at: str | None = None) -> str:
     return environment.get_template("check.html.j2").render(
         check=report,
         kept_at=kept_at,
+        models=models or {},
         words=wording.OUTCOME_WORDS,
         wording=wording,
         bars=stage_bars,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tautomer.model import CheckpointReport, CheckReport, Outcome, Report
 from tautomer.report import quantities, wording
@@ -58,20 +58,34 @@ def mark(outcome: Outcome | str | None, encoding: str) -> str:
     return found if _is_unicode(encoding) else found.translate(_ASCII)
 
 
-def print_report(report: CheckReport, console: Console, *, kept_at: str | None = None) -> None:
+def print_report(
+    report: CheckReport,
+    console: Console,
+    *,
+    kept_at: str | None = None,
+    models: Mapping[str, Any] | None = None,
+    page: bool = False,
+) -> None:
     """Print what a check found, fitted to the width of the console.
 
     Args:
         report: what was found.
         console: where to; colour, width and encoding are its own.
         kept_at: where the run is kept; None where it is not.
+        models: by converter, the path of its model in the run's folder.
+        page: whether the HTML page is written too.
     """
-    for line in _lines(report, console, kept_at):
+    steps = [
+        wording.next_steps(pair, kept=kept_at is not None, models=models or {}, page=page) for pair in report.reports
+    ]
+    for line in _lines(report, steps, console, kept_at):
         # `end` of each line is ours: what is longer than the console is one word, which the terminal folds itself.
         console.print(line, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
-def _lines(report: CheckReport, console: Console, kept_at: str | None) -> Iterator[Text]:
+def _lines(
+    report: CheckReport, steps: Sequence[Sequence[wording.Fact]], console: Console, kept_at: str | None
+) -> Iterator[Text]:
     several = len(report.reports) > 1
     if several:
         yield from _columns(console, [_Cell(wording.tally(report), console.width, "bold")], indent=0)
@@ -80,11 +94,11 @@ def _lines(report: CheckReport, console: Console, kept_at: str | None) -> Iterat
         yield _line(console)
     elif not report.reports:
         yield _line(console, ("Nothing was checked.", "bold"))
-    for pair in report.reports:
+    for pair, following in zip(report.reports, steps, strict=True):
         if several:
             yield _line(console, ("─" * console.width, "dim"))
         # Among several pairs an equivalent one is told in its sentence; its table would bury the others.
-        yield from _pair(pair, report.run_id, console, brief=several and pair.outcome is Outcome.EQUIVALENT)
+        yield from _pair(pair, following, console, brief=several and pair.outcome is Outcome.EQUIVALENT)
         yield _line(console)
     if any(_measured(pair) for pair in report.reports):
         notes = "  ".join(f"{name}: {meaning}." for name, meaning in wording.MEASURES)
@@ -121,7 +135,7 @@ def _summary(report: CheckReport, console: Console) -> Iterator[Text]:
         )
 
 
-def _pair(report: Report, run_id: str, console: Console, *, brief: bool) -> Iterator[Text]:
+def _pair(report: Report, steps: Sequence[wording.Fact], console: Console, *, brief: bool) -> Iterator[Text]:
     style = STYLES[report.outcome]
     path = " → ".join(wording.route(report))
     word = f"{mark(report.outcome, console.encoding)} {wording.OUTCOME_WORDS[report.outcome]}"
@@ -133,13 +147,7 @@ def _pair(report: Report, run_id: str, console: Console, *, brief: bool) -> Iter
     inside = console.width - _INDENT
     yield from _columns(console, [_Cell(wording.shortened(wording.verdict(report), _MESSAGE_LINES), inside)])
     label_width = 13
-    steps = wording.next_steps(report, run_id)
-    step_width = min(max((len(step.label) for step in steps), default=0), inside - label_width - _GAP)
-    for index, step in enumerate(steps):
-        room = inside - label_width - step_width - 2 * _GAP
-        purpose = [_Cell(step.text, room, "dim")] if room >= _NARROWEST_DETAIL else []
-        label = _Cell("Next:" if index == 0 else "", label_width, "bold")
-        yield from _columns(console, [label, _Cell(step.label, step_width, "bold"), *purpose])
+    yield from _steps(steps, console, label_width)
     if report.checkpoints and not brief:
         yield _line(console)
         yield from _checkpoints(report.checkpoints, console)
@@ -153,6 +161,21 @@ def _pair(report: Report, run_id: str, console: Console, *, brief: bool) -> Iter
         emphasis = "yellow" if fact.label == "warning" else "dim"
         value = _Cell(text, inside - label_width - _GAP)
         yield from _columns(console, [_Cell(fact.label, label_width, emphasis), value])
+
+
+def _steps(steps: Sequence[wording.Fact], console: Console, label_width: int) -> Iterator[Text]:
+    """Steps with their purpose beside them, or below where a path leaves no room for it."""
+    room = console.width - _INDENT - label_width - _GAP
+    widest = room - _GAP - _NARROWEST_DETAIL
+    short_width = max((len(step.label) for step in steps if len(step.label) <= widest), default=0)
+    for index, step in enumerate(steps):
+        label = _Cell("Next:" if index == 0 else "", label_width, "bold")
+        if len(step.label) <= short_width:
+            purpose = _Cell(step.text, room - short_width - _GAP, "dim")
+            yield from _columns(console, [label, _Cell(step.label, short_width, "bold"), purpose])
+        else:
+            yield from _columns(console, [label, _Cell(step.label, room, "bold")])
+            yield from _columns(console, [_Cell("", label_width), _Cell(step.text, room, "dim")])
 
 
 def _checkpoints(checkpoints: Sequence[CheckpointReport], console: Console) -> Iterator[Text]:

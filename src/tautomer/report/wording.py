@@ -27,6 +27,9 @@ MEASURES = (
 )
 """The three measures of a checkpoint, and what each means."""
 
+FAULTY = frozenset({Outcome.DIVERGENT, Outcome.FAILED})
+"""Outcomes that somebody has to act on."""
+
 _LISTED = 4
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -91,12 +94,26 @@ def verdict(report: Report) -> str:
     return f"{report.outcome}: {report.reason or 'no finding was recorded'}"
 
 
-def next_steps(report: Report, run_id: str) -> list[Fact]:
-    """What to do next: a command or a change, and what it gives."""
+def next_steps(report: Report, *, kept: bool, models: Mapping[str, Any], page: bool) -> list[Fact]:
+    """What to do next: a file, a flag or a command, and what it gives.
+
+    Args:
+        report: one pair.
+        kept: whether the run's folder is there; where it is not, none of its files is named.
+        models: by converter, the path of its model in that folder.
+        page: whether the reader has the HTML page.
+    """
     steps = []
-    if report.outcome in (Outcome.DIVERGENT, Outcome.FAILED):
-        steps.append(Fact(f"tautomer reduce {run_id}", "the smallest model that still fails"))
-        steps.append(Fact(f"tautomer bisect {run_id}", "the setting, pass or version that flips it"))
+    model_file = models.get(report.converter or "")
+    if report.outcome in FAULTY:
+        if kept and model_file:
+            steps.append(Fact(str(model_file), "the converted model, to look into"))
+        if kept and report.log:
+            steps.append(Fact(report.log, "the log"))
+        if not kept:
+            steps.append(Fact("--keep all", "keeps the converted model, the tensors and the logs"))
+        if not page:
+            steps.append(Fact("--report OUT.html", "the whole report as a page"))
     if report.outcome is Outcome.NOT_RUN:
         _, install = _split_install(report.reason or "")
         if install:
@@ -125,7 +142,7 @@ def facts(report: Report) -> list[Fact]:
         found.append(Fact("not exercised", _listed(report.not_exercised)))
     if report.power is not None:
         found.append(Fact("power", power(report)))
-    if report.log:
+    if report.log and report.outcome not in FAULTY:  # next_steps names it there
         found.append(Fact("log", report.log))
     return [fact for fact in found if fact.text]
 

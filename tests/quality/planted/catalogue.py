@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from planted import (
-    in_runtime_execution,
     in_export,
     in_load_model,
     in_node_conversion,
     in_optimization,
+    in_runtime_execution,
     in_runtime_load,
     in_runtime_optimization,
     in_validation,

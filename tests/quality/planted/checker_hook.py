@@ -1,4 +1,4 @@
-"""Lets a fault act inside `onnx.checker`: imported by the warm process, it looks beside each file for the fault to plant.
+"""Lets a fault act inside `onnx.checker`: the warm process imports it, and it looks beside each file.
 
 The checker's task is the product's own and is named by no adapter, so it cannot be wrapped like the others.
 """

@@ -19,6 +19,20 @@ def abort(*_: Any, **__: Any) -> NoReturn:
     os.abort()
 
 
+def leave(*_: Any, **__: Any) -> NoReturn:
+    """As `exit(0)` in native code does: no answer, no complaint."""
+    os._exit(0)
+
+
+def take_all_memory(*_: Any, **__: Any) -> NoReturn:
+    """As an expansion without a limit does."""
+    import numpy as np
+
+    taken = []
+    while True:
+        taken.append(np.ones(1 << 23))
+
+
 def hang(*_: Any, **__: Any) -> NoReturn:
     """As a fixed-point loop that reaches no fixed point does."""
     while True:

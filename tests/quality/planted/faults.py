@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ from typing import Any
 from tautomer.model import CheckSettings, Limits, Outcome, Stage
 
 MODELS = Path(__file__).parent / "models"
-SHORT_LIMIT_S = 8.0
-"""Of attempts that a fault makes hang: four times what the slowest sound attempt of these models takes."""
+SHORT_LIMIT_S = 6.0
+"""Of attempts that a fault makes hang: several times what the slowest sound attempt of these models takes."""
+
+MEMORY_BYTES = 2 << 30
+"""Of each attempt: several times what a sound one takes."""
 
 
 class Where(Enum):
@@ -38,7 +41,7 @@ class Fault:
         model: file in `models/`.
         plant: breaks the software in the worker's process; is never undone, the process ends with its task.
         where: the worker it is planted in.
-        converter, opset, options, timeout_s: settings of the check.
+        converter, opset, timeout_s: settings of the check.
         misjudged: why the product names another stage today; None where it names the right one.
     """
 
@@ -51,7 +54,6 @@ class Fault:
     where: Where
     converter: str = "torch.onnx"
     opset: int | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
     timeout_s: float = 120.0
     misjudged: str | None = None
 
@@ -65,8 +67,7 @@ class Fault:
         return CheckSettings(
             via=(self.converter,),
             opset=self.opset,
-            options=self.options,
-            limits=Limits(timeout_s=self.timeout_s, memory_bytes=4 << 30),
+            limits=Limits(timeout_s=self.timeout_s, memory_bytes=MEMORY_BYTES),
             run_dir=run_dir,
         )
 

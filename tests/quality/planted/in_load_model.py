@@ -26,7 +26,7 @@ def _capture_through(change: Callable[..., Any]) -> None:
 
 
 def capture_in_train_mode() -> None:
-    """The module is captured as it behaves in training: batch normalization takes the batch's statistics."""
+    """The module is captured as it behaves in training, where stochastic depth scales nothing."""
 
     def change(real: Callable[..., Any], module: Any, *arguments: Any, **keywords: Any) -> Any:
         was_training = module.training
@@ -55,8 +55,8 @@ def capture_rounds_python_numbers() -> None:
     _capture_through(change)
 
 
-def capture_reads_a_buffer_too_early() -> None:
-    """What is computed from a buffer uses the value that it had before its update."""
+def capture_drops_the_update_of_a_buffer() -> None:
+    """An operator that changes a buffer in place is taken for one without effect and is left out."""
 
     def change(real: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
         program = real(*arguments, **keywords)
@@ -66,7 +66,8 @@ def capture_reads_a_buffer_too_early() -> None:
         ]
         for update in updates:
             before = next(one for one in update.args if one in buffers)
-            update.replace_all_uses_with(before, delete_user_cb=lambda user: user.op != "output")
+            update.replace_all_uses_with(before)
+            program.graph.erase_node(update)
         program.graph_module.recompile()
         return program
 
@@ -103,15 +104,11 @@ def capture_hangs() -> None:
 
 
 FAULTS = (
-    divergent(_STAGE, capture_in_train_mode, "classifier.py", _PLACE),
+    divergent(_STAGE, capture_in_train_mode, "stochastic_depth.py", _PLACE),
     divergent(_STAGE, capture_rounds_python_numbers, "encoder.py", _PLACE),
-    divergent(_STAGE, capture_reads_a_buffer_too_early, "counter.py", _PLACE),
-    divergent(
-        _STAGE, None, "gate.py", Where.NOWHERE, name="trace_keeps_one_branch", converter="torch.onnx-legacy"
-    ),
-    failed(
-        _STAGE, capture_freezes_dynamic_dimensions, "rows.py", _PLACE, symptom_stage=Stage.RUNTIME_EXECUTION
-    ),
+    divergent(_STAGE, capture_drops_the_update_of_a_buffer, "counter.py", _PLACE),
+    divergent(_STAGE, None, "gate.py", Where.NOWHERE, name="trace_keeps_one_branch", converter="torch.onnx-legacy"),
+    failed(_STAGE, capture_freezes_dynamic_dimensions, "rows.py", _PLACE, symptom_stage=Stage.RUNTIME_EXECUTION),
     failed(_STAGE, capture_raises, "encoder.py", _PLACE),
     failed(_STAGE, capture_dies, "encoder.py", _PLACE),
     failed(_STAGE, capture_hangs, "encoder.py", _PLACE, timeout_s=SHORT_LIMIT_S),

@@ -27,7 +27,7 @@ def _translate(operator: str, function: Callable[..., Any]) -> None:
         registry.register_op(target, function)
         return registry
 
-    _registration.ONNXRegistry.from_torchlib = from_torchlib
+    _registration.ONNXRegistry.from_torchlib = staticmethod(from_torchlib)
 
 
 def translation_ignores_the_approximation() -> None:
@@ -51,6 +51,17 @@ def translation_swaps_the_operands_of_sub() -> None:
     _translate("sub.Tensor", sub)
 
 
+def legacy_translation_saturates_too_early() -> None:
+    """The TorchScript-based exporter translates tanh as its piecewise linear approximation."""
+    import torch
+
+    def tanh(graph: Any, value: Any) -> Any:
+        low, high = (graph.op("Constant", value_t=torch.tensor(bound)) for bound in (-1.0, 1.0))
+        return graph.op("Clip", value, low, high)
+
+    torch.onnx.register_custom_op_symbolic("aten::tanh", tanh, 9)
+
+
 def translation_mixes_element_types() -> None:
     """A cast to float32 is translated as no cast at all, so a product of integers and floats comes out."""
     from onnxscript import opset18 as op
@@ -62,16 +73,19 @@ def translation_mixes_element_types() -> None:
 
 
 def translation_emits_an_unknown_operator() -> None:
-    """An operator of a later draft of ONNX is emitted, which this opset does not have."""
-    import onnxscript
+    """A runtime's own operator is emitted as if it were one of the standard."""
+    from torch.onnx._internal.exporter import _core
 
-    later = onnxscript.values.Opset("", 18)
-    tanh_shrink = onnxscript.values.Op(later, "TanhShrink", None)
+    real = _core._exported_program_to_onnx_program
 
-    def relu(self: Any) -> Any:
-        return tanh_shrink(self)
+    def translate(*arguments: Any, **keywords: Any) -> Any:
+        program = real(*arguments, **keywords)
+        for node in program.model.graph:
+            if node.op_type == "Softmax":
+                node.op_type = "FastSoftmax"
+        return program
 
-    _translate("relu.default", relu)
+    _core._exported_program_to_onnx_program = translate
 
 
 def translation_raises() -> None:
@@ -116,7 +130,7 @@ def decomposition_hangs() -> None:
 
 
 def decomposition_states_a_wrong_shape() -> None:
-    """The shape recorded for an intermediate value is that of its broadcast; the optimizer then finds nothing to expand."""
+    """The shape recorded for an intermediate value is that of its broadcast: the optimizer finds nothing to expand."""
     from torch.onnx._internal.exporter import _fx_passes
 
     real = _fx_passes.decompose_with_registry
@@ -155,8 +169,16 @@ FAULTS = (
     divergent(_STAGE, decomposition_drops_a_factor, "blend.py", _PLACE),
     divergent(_STAGE, decomposition_states_a_wrong_shape, "broadcast.py", _PLACE),
     divergent(_STAGE, version_conversion_changes_an_axis, "encoder.py", _PLACE, opset=20),
+    divergent(_STAGE, legacy_translation_saturates_too_early, "pair.py", _PLACE, converter="torch.onnx-legacy"),
     failed(_STAGE, translation_mixes_element_types, "counts.py", _PLACE, symptom_stage=Stage.RUNTIME_LOAD),
-    failed(_STAGE, translation_emits_an_unknown_operator, "classifier.py", _PLACE, symptom_stage=Stage.VALIDATION),
+    failed(
+        _STAGE,
+        translation_emits_an_unknown_operator,
+        "encoder.py",
+        _PLACE,
+        symptom_stage=Stage.VALIDATION,
+        misjudged="an operator that the standard does not have counts as one that the evaluator lacks, so no checkpoint is blamed",
+    ),
     failed(_STAGE, translation_raises, "encoder.py", _PLACE),
     failed(_STAGE, translation_dies, "encoder.py", _PLACE),
     failed(_STAGE, decomposition_hangs, "encoder.py", _PLACE, timeout_s=SHORT_LIMIT_S),

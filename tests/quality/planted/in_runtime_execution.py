@@ -42,33 +42,13 @@ def kernel_returns_nan() -> None:
     intercept_runs(spoil, only_optimized=False)
 
 
-def kernel_computes_in_half_precision() -> None:
-    """A product of matrices is accumulated and stored in float16."""
+def kernel_stores_in_half_precision() -> None:
+    """The result of a kernel passes through float16."""
 
-    def rewrite(model: Any) -> None:
-        import onnx
+    def narrow(run: Callable[[], Any]) -> Any:
+        return [np.asarray(result).astype(np.float16).astype(np.float32) for result in run()]
 
-        kept = list(model.graph.node)
-        del model.graph.node[:]
-        for node in kept:
-            if node.op_type not in ("MatMul", "Gemm"):
-                model.graph.node.append(node)
-                continue
-            narrow = []
-            for name in node.input:
-                narrow.append(f"{name}.half.{node.name}")
-                model.graph.node.append(onnx.helper.make_node("Cast", [name], [narrow[-1]], to=onnx.TensorProto.FLOAT16))
-            result = node.output[0]
-            node.input[:] = narrow
-            node.output[0] = f"{result}.half"
-            model.graph.node.append(node)
-            model.graph.node.append(
-                onnx.helper.make_node("Cast", [node.output[0]], [result], to=onnx.TensorProto.FLOAT)
-            )
-            for stated in [one for one in model.graph.value_info if one.name == result]:
-                model.graph.value_info.remove(stated)
-
-    rewrite_models(rewrite, only_optimized=False)
+    intercept_runs(narrow, only_optimized=False)
 
 
 def kernel_normalizes_another_axis() -> None:
@@ -107,7 +87,7 @@ def kernel_hangs() -> None:
 FAULTS = (
     divergent(_STAGE, kernel_skips_the_tail, "encoder.py", _PLACE),
     divergent(_STAGE, kernel_returns_nan, "encoder.py", _PLACE),
-    divergent(_STAGE, kernel_computes_in_half_precision, "encoder.py", _PLACE),
+    divergent(_STAGE, kernel_stores_in_half_precision, "encoder.py", _PLACE),
     divergent(_STAGE, kernel_normalizes_another_axis, "encoder.py", _PLACE),
     failed(_STAGE, kernel_raises, "encoder.py", _PLACE),
     failed(_STAGE, kernel_dies, "encoder.py", _PLACE),

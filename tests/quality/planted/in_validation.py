@@ -53,5 +53,12 @@ FAULTS = (
     failed(_STAGE, checker_infers_a_wrong_shape, "encoder.py", _PLACE),
     failed(_STAGE, checker_dies, "encoder.py", _PLACE),
     failed(_STAGE, checker_hangs, "encoder.py", _PLACE, timeout_s=SHORT_LIMIT_S),
-    failed(_STAGE, None, "pooling.py", Where.NOWHERE, name="shape_of_a_window_in_the_padding"),
+    failed(
+        _STAGE,
+        None,
+        "pooling.py",
+        Where.NOWHERE,
+        name="shape_of_a_window_in_the_padding",
+        misjudged="the evaluator takes AveragePool before opset 22 by the letter, where runtimes do what the source does",
+    ),
 )

@@ -23,6 +23,8 @@ from tautomer.model import (
 )
 
 RUN_ID = "20260727T101502-9f3a1c"
+MODELS = {"torch.onnx": f"runs/{RUN_ID}/convert-torch.onnx/model/model.onnx"}
+"""Where the converted models are."""
 
 
 def check(*reports: Report, **changes: Any) -> CheckReport:

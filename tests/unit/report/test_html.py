@@ -22,7 +22,7 @@ class Page(HTMLParser):
 
     def __init__(self, check: CheckReport, kept_at: str | None = None) -> None:
         super().__init__()
-        self.source = html.render(check, kept_at=kept_at)
+        self.source = html.render(check, kept_at=kept_at, models=samples.MODELS)
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.unmatched: list[str] = []
         self._open: list[str] = []
@@ -130,7 +130,8 @@ def test_everything_the_report_holds_is_on_the_page() -> None:
         "topk.indices, share 0.021",
         "packages.onnxruntime 1.32.0",
         "limits.timeout_s 600.0",
-        "export.log",
+        f"Next: {samples.MODELS['torch.onnx']} the converted model, to look into",
+        f"or runs/{samples.RUN_ID}/logs/export.log the log",
         "The run is kept at /runs/here",
     ):
         assert part in text

@@ -19,9 +19,11 @@ SAMPLES = samples.by_name()
 every_sample = pytest.mark.parametrize("check", SAMPLES.values(), ids=SAMPLES.keys())
 
 
-def printed(check: CheckReport, width: int = 100, **options: Any) -> str:
+def printed(
+    check: CheckReport, width: int = 100, *, kept_at: str | None = None, page: bool = False, **options: Any
+) -> str:
     buffer = io.StringIO()
-    print_report(check, Console(file=buffer, width=width, **options))
+    print_report(check, Console(file=buffer, width=width, **options), kept_at=kept_at, models=samples.MODELS, page=page)
     return buffer.getvalue()
 
 
@@ -63,9 +65,10 @@ def test_a_pair_that_was_not_run_gives_the_command_that_installs_what_is_missing
 
 
 def test_a_finding_is_followed_by_where_why_and_what_next() -> None:
-    text = words(printed(SAMPLES["divergent"], 160))
+    text = words(printed(SAMPLES["divergent"], 160, kept_at="runs"))
     for part in (
-        f"Next: tautomer reduce {samples.RUN_ID}",
+        f"Next: runs/{samples.RUN_ID}/convert-torch.onnx/model/model.onnx the converted model, to look into",
+        f"runs/{samples.RUN_ID}/logs/export.log the log --report OUT.html the whole report as a page",
         "where node_ScatterElements_12 (ScatterElements), made from 'scatter_reduce' at model.py:14",
         "stage node conversion, seen at runtime execution",
         "cause algorithmic error (semantic): the fragment",
@@ -78,6 +81,30 @@ def test_a_finding_is_followed_by_where_why_and_what_next() -> None:
         "also TA305 divergent at optimization",
     ):
         assert part in text
+
+
+def test_a_run_that_is_not_kept_names_none_of_its_files_but_the_flag_that_keeps_them() -> None:
+    text = words(printed(SAMPLES["divergent"]))
+    assert "Next: --keep all keeps the converted model, the tensors and the logs" in text
+    assert "model.onnx" not in text
+    assert "export.log" not in text
+
+
+def test_the_page_is_not_offered_to_who_asked_for_it() -> None:
+    assert "--report" in printed(SAMPLES["divergent"])
+    assert "--report" not in printed(SAMPLES["divergent"], page=True)
+
+
+def test_a_failed_conversion_names_its_log_and_no_model() -> None:
+    text = words(printed(SAMPLES["failed"], 160, kept_at="runs"))
+    assert f"Next: runs/{samples.RUN_ID}/logs/optimized.log the log" in text
+    assert "converted model" not in text
+
+
+def test_a_step_whose_path_fills_the_line_has_its_purpose_below() -> None:
+    lines = printed(SAMPLES["divergent"], 80, kept_at="runs").splitlines()
+    model = next(number for number, line in enumerate(lines) if line.endswith("/model/model.onnx"))
+    assert lines[model + 1].strip() == "the converted model, to look into"
 
 
 @pytest.mark.parametrize("width", [80, 160])

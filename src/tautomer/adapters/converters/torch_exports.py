@@ -1,9 +1,10 @@
-"""What both PyTorch exporters share: reporting checkpoints as they appear, and running those that are PyTorch programs."""
+"""What both PyTorch exporters share: being watched, reporting checkpoints, running those that are PyTorch programs."""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,17 @@ class Recorder:
         )
         self._since = time.perf_counter()
         reset_peak_memory()
+
+
+@contextlib.contextmanager
+def patched(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Put `value` in the place of an attribute of a module or a class; the original is back at the end."""
+    original = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
 
 
 def run_program(

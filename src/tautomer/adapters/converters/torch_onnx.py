@@ -1,7 +1,7 @@
 """The converter `torch.onnx`: PyTorch's exporter on torch.export, watched step by step.
 
-The export runs once, through the public `torch.onnx.export`; the functions it calls between its steps are wrapped to see
-what passes through them. Facts about the steps: torch 2.13, `torch/onnx/_internal/exporter/_core.py`.
+The export runs once, through the public `torch.onnx.export`; the functions it calls between its steps are wrapped to
+see what passes through them. Facts about the steps: torch 2.13, `torch/onnx/_internal/exporter/_core.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tautomer.adapters.converters.torch_exports import Recorder, run_program
+from tautomer.adapters.converters.torch_exports import Recorder, patched, run_program
 from tautomer.adapters.onnx_files.snapshot import SnapshotFolder
 from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind
 from tautomer.adapters.torch_host import TORCH_HOST
@@ -40,7 +40,7 @@ ADAPTER = Adapter(
 
 
 def prime() -> None:
-    """One fixed trivial export, so that what the exporter loads and caches on first use is there for every later one."""
+    """One fixed trivial export, so that what the exporter loads and caches on first use is there for all others."""
     import logging
     import warnings
 
@@ -118,10 +118,12 @@ def _watched(
     """Wrap what the exporter calls between its steps; everything is put back at the end."""
     from torch.onnx._internal.exporter import _core, _onnx_program
 
+    core: Any = _core
+    programs: Any = _onnx_program
     snapshots = SnapshotFolder(channel.folder / "snapshots")
     labels: dict[str, int] = {}
-    prepare_program, translate = _core._prepare_exported_program_for_export, _core._exported_program_to_onnx_program
-    apis, program_apis, save = _core.onnxscript_apis, _onnx_program.onnxscript_apis, _onnx_program.ONNXProgram.save
+    prepare_program, translate = core._prepare_exported_program_for_export, core._exported_program_to_onnx_program
+    apis, program_apis, save = core.onnxscript_apis, programs.onnxscript_apis, programs.ONNXProgram.save
 
     def on_prepare(exported_program: Any, **arguments: Any) -> Any:
         seen["captured"] = exported_program
@@ -138,38 +140,43 @@ def _watched(
         program = translate(*arguments, **keywords)
         registry = keywords.get("registry")
         labels["registry"] = int(getattr(registry, "opset_version", 0) or 0)
-        _snapshot(recorder, snapshots, program.model, "translated", "decomposed", labels)
+        _snapshot(recorder, snapshots, program.model, name="translated", parent="decomposed", labels=labels)
         return program
 
     def on_convert_version(model: Any, target_version: int) -> Any:
         recorder.begin(Stage.NODE_CONVERSION, f"converting to opset {target_version}")
         result = apis.convert_version(model, target_version)
-        _snapshot(recorder, snapshots, result, "version_converted", "translated", {}, requested_opset=target_version)
+        _snapshot(
+            recorder,
+            snapshots,
+            result,
+            name="version_converted",
+            parent="translated",
+            labels={},
+            requested_opset=target_version,
+        )
         return result
 
     def on_optimize(model: Any) -> Any:
         recorder.begin(Stage.OPTIMIZATION, "optimizing the ONNX graph")
         result = program_apis.optimize(model)
-        _snapshot(recorder, snapshots, result, "optimized", "version_converted", {})
+        _snapshot(recorder, snapshots, result, name="optimized", parent="version_converted", labels={})
         return result
 
     def on_save(self: Any, *arguments: Any, **keywords: Any) -> Any:
         recorder.begin(Stage.EXPORT, "saving the file")
         return save(self, *arguments, **keywords)
 
-    _core._prepare_exported_program_for_export = on_prepare
-    _core._exported_program_to_onnx_program = on_translate
-    _core.onnxscript_apis = _Overlay(apis, convert_version=on_convert_version)
-    _onnx_program.onnxscript_apis = _Overlay(program_apis, optimize=on_optimize)
-    _onnx_program.ONNXProgram.save = on_save
-    try:
+    with contextlib.ExitStack() as patches:
+        for owner, name, value in (
+            (core, "_prepare_exported_program_for_export", on_prepare),
+            (core, "_exported_program_to_onnx_program", on_translate),
+            (core, "onnxscript_apis", _Overlay(apis, convert_version=on_convert_version)),
+            (programs, "onnxscript_apis", _Overlay(program_apis, optimize=on_optimize)),
+            (programs.ONNXProgram, "save", on_save),
+        ):
+            patches.enter_context(patched(owner, name, value))
         yield
-    finally:
-        _core._prepare_exported_program_for_export = prepare_program
-        _core._exported_program_to_onnx_program = translate
-        _core.onnxscript_apis = apis
-        _onnx_program.onnxscript_apis = program_apis
-        _onnx_program.ONNXProgram.save = save
 
 
 class _Overlay:
@@ -187,6 +194,7 @@ def _snapshot(
     recorder: Recorder,
     snapshots: SnapshotFolder,
     model: Any,
+    *,
     name: str,
     parent: str,
     labels: dict[str, int],

@@ -1,7 +1,7 @@
-"""The converter `torch.onnx-legacy`: PyTorch's TorchScript-based exporter (`torch.onnx.export(dynamo=False)`), watched step by step.
+"""The converter `torch.onnx-legacy`: PyTorch's TorchScript-based exporter (`dynamo=False`), watched step by step.
 
-The exporter folds constants inside its conversion and does not show the graph before, so a second export without folding
-gives that checkpoint. Facts about the steps: torch 2.13, `torch/onnx/_internal/torchscript_exporter/utils.py`.
+The exporter folds constants inside its conversion and does not show the graph before, so a second export without
+folding gives that checkpoint. Facts about the steps: torch 2.13, `torch/onnx/_internal/torchscript_exporter/utils.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tautomer.adapters.converters.torch_exports import Recorder, run_program
+from tautomer.adapters.converters.torch_exports import Recorder, patched, run_program
 from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind
 from tautomer.adapters.torch_host import TORCH_HOST
 from tautomer.adapters.worker_api import Channel
@@ -38,15 +38,15 @@ ADAPTER = Adapter(
 
 def prime() -> None:
     """One fixed trivial export through this exporter."""
+    import io
     import warnings
 
     import torch
 
+    nowhere: Any = io.BytesIO()  # this exporter writes to streams too, which the common signature does not say
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import io
-
-        torch.onnx.export(torch.nn.ReLU().eval(), (torch.zeros(2, 3),), io.BytesIO(), dynamo=False)
+        torch.onnx.export(torch.nn.ReLU().eval(), (torch.zeros(2, 3),), nowhere, dynamo=False)
 
 
 def convert(
@@ -178,8 +178,9 @@ def _export(
 @contextlib.contextmanager
 def _watched(recorder: Recorder) -> Iterator[None]:
     """Follow the exporter from function to function, so that what it raises is attributed to its step."""
-    from torch.onnx._internal.torchscript_exporter import utils
+    from torch.onnx._internal import torchscript_exporter
 
+    utils: Any = torchscript_exporter.utils
     optimize_graph, compiled, to_graph = utils._optimize_graph, utils._C, utils._model_to_graph
 
     def on_optimize_graph(*arguments: Any, **keywords: Any) -> Any:
@@ -199,11 +200,12 @@ def _watched(recorder: Recorder) -> Iterator[None]:
                 recorder.begin(Stage.OPTIMIZATION, "folding constants")
             return getattr(compiled, name)
 
-    utils._optimize_graph, utils._C, utils._model_to_graph = on_optimize_graph, Compiled(), on_to_graph
-    try:
+    with (
+        patched(utils, "_optimize_graph", on_optimize_graph),
+        patched(utils, "_C", Compiled()),
+        patched(utils, "_model_to_graph", on_to_graph),
+    ):
         yield
-    finally:
-        utils._optimize_graph, utils._C, utils._model_to_graph = optimize_graph, compiled, to_graph
 
 
 def _run_traced(channel: Channel, traced: Any, prepared: Any, output_paths: list[str]) -> None:

@@ -1,1 +1,1 @@
-"""ONNX models as files: cheap snapshots of a model under conversion, digests of the function a file holds, safe reading."""
+"""ONNX models as files: snapshots of a model under conversion, digests of the function a file holds, evaluation."""

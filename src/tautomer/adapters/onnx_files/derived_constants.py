@@ -1,8 +1,8 @@
 """Does the rounding of constants that a converter folded in float32 explain a difference in float64?
 
-A folded constant carries a few roundings of float32 into a graph that is then lifted exactly. Where the graph before folding
-is known, each folded constant is replaced by the exact value it stands for, if it is within a few roundings of it; what
-remains is perturbed by as much. A difference of functions survives both.
+A folded constant carries a few roundings of float32 into a graph that is then lifted exactly. Where the graph before
+folding is known, each folded constant is replaced by the exact value it stands for, if it is within a few roundings of
+it; what remains is perturbed by as much. A difference of functions survives both.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def explain(
     Args:
         model, checkpoint, inputs, feeds, opset_override: as for `evaluate`.
         samples: perturbed runs an input set.
-        own_constants, own_scalars: fingerprints and numbers that the source itself has; what is among them is not derived.
-        parents: earlier checkpoints (`path`, `opset_override`) in which a folded constant is still computed, by value name.
+        own_constants, own_scalars: fingerprints and numbers that the source has; what is among them is not derived.
+        parents: earlier checkpoints (`path`, `opset_override`) that still compute a folded constant, by value name.
         seed: of the perturbation.
     """
     from tautomer.adapters.tensor_file import write_values

@@ -1,4 +1,4 @@
-"""A digest of the function an ONNX file holds: the same for two files that compute the same by the same nodes and tensors.
+"""A digest of the function an ONNX file holds: the same for files that compute the same by the same nodes and tensors.
 
 Metadata, documentation, names of symbolic dimensions, inferred value shapes and where tensors are stored do not count.
 """

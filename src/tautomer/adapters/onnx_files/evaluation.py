@@ -41,7 +41,17 @@ def evaluate(
     kernels = kernel_table()
     for precision in ["declared", "float64"] if precisions is None else precisions:
         for index, file in enumerate(inputs):
-            _run(channel, loaded, kernels, checkpoint, precision, index, file, feeds, stated)
+            _run(
+                channel,
+                loaded,
+                file,
+                feeds,
+                kernels=kernels,
+                checkpoint=checkpoint,
+                precision=precision,
+                index=index,
+                stated=stated,
+            )
     return {}
 
 
@@ -84,12 +94,13 @@ def graph_inputs(file: str, feeds: dict[str, str]) -> dict[str, Any]:
 def _run(
     channel: Channel,
     loaded: Any,
+    file: str,
+    feeds: dict[str, str],
+    *,
     kernels: Mapping[tuple[str, str], Any],
     checkpoint: str,
     precision: str,
     index: int,
-    file: str,
-    feeds: dict[str, str],
     stated: dict[str, tuple[int | None, ...]],
 ) -> None:
     from tautomer.adapters.tensor_file import write_values
@@ -136,6 +147,7 @@ def _run(
 
 
 def as_value(output: Any) -> Any:
+    """An evaluator's output as a value that a file can hold: a tensor, a list of them (a sequence), or None."""
     if isinstance(output, list):
         return [as_value(item) for item in output]
     return None if output is None else Tensor.of(np.asarray(output))

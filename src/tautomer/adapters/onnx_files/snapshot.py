@@ -1,7 +1,8 @@
 """Write an ONNX model that is still being converted, sharing tensor bytes between the snapshots of one conversion.
 
-A conversion passes through several graphs over mostly the same weights. Each distinct tensor is written once, into one
-external-data file next to the snapshots, so a model over 2 GB costs its weights once on disk and never a second copy in memory.
+A conversion passes through several graphs over mostly the same weights. Each distinct tensor is written once, into
+one external-data file next to the snapshots, so a model over 2 GB costs its weights once on disk and no second copy in
+memory.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class SnapshotFolder:
                         offset,
                         length,
                         tensor.dtype,
-                        shape=tensor.shape,
+                        shape=ir.Shape(tensor.shape.numpy()),
                         name=value.name or tensor.name or "",
                         base_dir=self._folder,
                     )

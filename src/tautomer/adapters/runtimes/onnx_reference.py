@@ -44,7 +44,7 @@ def run(
 
     def call(given: dict[str, Any]) -> list[Any]:
         with np.errstate(all="ignore"):
-            return session.run(None, given)  # type: ignore[no-any-return]
+            return list(session.run(None, given))
 
     run_all(channel, checkpoint=checkpoint, inputs=inputs, feeds=feeds, output_names=session.output_names, call=call)
     return {"version": onnx.__version__}

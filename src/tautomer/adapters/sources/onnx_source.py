@@ -27,7 +27,7 @@ ADAPTER = Adapter(
 )
 
 SIZES = ((2, 3), (4, 6), (8, 12), (16, 24), (32, 48), (64, 96), (224, 256))
-"""Sizes that symbolic dimensions get in the first and the second seeded input set; larger ones where the graph needs them."""
+"""Sizes of symbolic dimensions in the first and the second seeded input set; larger ones where the graph needs them."""
 
 
 def reference(channel: Channel, *, spec: dict[str, Any], samples: int = 8) -> dict[str, Any]:
@@ -63,7 +63,9 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = 8) -> di
         }
         channel.emit("stage", stage="load_model", doing=f"evaluating the model on {name}")
         with channel.measure("step", step="float64", stage="load_model", input=index):
-            entry |= _evaluated(channel, loaded, kernels, arrays, index, samples, int(spec["seed"]))
+            entry |= _evaluated(
+                channel, loaded, arrays, kernels=kernels, index=index, samples=samples, seed=int(spec["seed"])
+            )
         entries.append(entry)
     return {
         "sets": entries,
@@ -81,8 +83,9 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = 8) -> di
 def _evaluated(
     channel: Channel,
     loaded: Any,
-    kernels: Mapping[tuple[str, str], Any],
     arrays: Mapping[str, Any],
+    *,
+    kernels: Mapping[tuple[str, str], Any],
     index: int,
     samples: int,
     seed: int,

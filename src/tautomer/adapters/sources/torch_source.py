@@ -1,4 +1,4 @@
-"""The PyTorch source: what a module, a .pt2 or a TorchScript file answers, and what it would answer in exact arithmetic."""
+"""The PyTorch source: what a module, .pt2 or TorchScript file answers, and what it would answer in exact arithmetic."""
 
 from __future__ import annotations
 
@@ -84,7 +84,15 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = ENVELOPE
         write_values(channel.folder / entry["s32"], result.tensors())
         channel.emit("stage", stage="load_model", doing=f"computing the source in float64 on {one.name}")
         with channel.measure("step", step="float64", stage="load_model", input=index):
-            entry |= _float64(channel, prepared, index, samples, facts, scalars, fingerprints)
+            entry |= _float64(
+                channel,
+                prepared,
+                index=index,
+                samples=samples,
+                facts=facts,
+                scalars=scalars,
+                fingerprints=fingerprints,
+            )
         sets.append(entry)
     facts["training_operators"] = sorted(set(facts["training_operators"]))
     return {"sets": sets, "scalars": sorted(scalars), "constants": sorted(fingerprints), **facts}
@@ -126,6 +134,7 @@ def _same(first: dict[str, Any], second: dict[str, Any]) -> bool:
 def _float64(
     channel: Channel,
     prepared: Any,
+    *,
     index: int,
     samples: int,
     facts: dict[str, Any],

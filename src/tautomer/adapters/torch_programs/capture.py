@@ -1,8 +1,8 @@
 """Capture what a PyTorch program computes on one set of inputs as a graph of ATen operators.
 
-The capture runs the real program on the real inputs in its own precision, so every decision that Python takes (shapes, trip
-counts, values read with `.item()`) is the one the declared precision takes, and compound operators (Softmax, LSTM, attention)
-stay whole. It is the graph that is lifted to float64, never the user's module.
+The capture runs the real program on the real inputs in its own precision, so every decision that Python takes (shapes,
+trip counts, values read with `.item()`) is the one the declared precision takes, and compound operators (Softmax, LSTM,
+attention) stay whole. It is the graph that is lifted to float64, never the user's module.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def constants_of(graph: torch.fx.GraphModule) -> set[str]:
 
 
 def training_operators(graph: torch.fx.GraphModule) -> list[str]:
-    """Operators that behave as in training (an active dropout, a batch norm that takes the batch's statistics), with source lines."""
+    """Operators that act as in training, with source lines: active dropout, a batch norm that uses batch statistics."""
     found = []
     for node in graph.graph.nodes:
         target = node.target

@@ -21,8 +21,8 @@ _POSITIONAL = re.compile(r"arr_(\d+)$")
 def read_call(path: Path, *, trust_pickle: bool) -> CallArguments:
     """The call a sample file stands for.
 
-    `.npy` is the one argument; `.npz` and `.safetensors` are keyword arguments by name, or positional ones where the names
-    are numpy's own `arr_0`, `arr_1`...; `.pt` holds a tuple (positional) or a dict (keywords).
+    `.npy` is the one argument; `.npz` and `.safetensors` are keyword arguments by name, or positional ones where the
+    names are numpy's own `arr_0`, `arr_1`...; `.pt` holds a tuple (positional) or a dict (keywords).
 
     Raises:
         InputsError: unreadable, of an unknown kind, or a pickle without leave to open it.

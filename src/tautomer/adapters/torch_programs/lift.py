@@ -1,8 +1,8 @@
 """Run a captured graph in its own precision, lifted to float64, or lifted with every rounding perturbed.
 
-What float64 means here: exact arithmetic on the program as its declared precision states it. Constants and Python scalars are
-rounded as the declared kernel rounds them and then lifted; explicit casts to a narrower format are part of the function;
-decisions come from the capture (docs/explanation/numerics.md).
+What float64 means here: exact arithmetic on the program as its declared precision states it. Constants and Python
+scalars are rounded as the declared kernel rounds them and then lifted; explicit casts to a narrower format are part of
+the function; decisions come from the capture (docs/explanation/numerics.md).
 """
 
 from __future__ import annotations
@@ -28,153 +28,23 @@ UNIT_ROUNDOFF = {
 }
 
 PERTURBATION_U = 4.0
-"""Half-width of the uniform relative perturbation, in units of u: a few roundings an operator, as blocked kernels have."""
+"""Half-width of the uniform relative perturbation, in units of u: a few roundings, as a blocked kernel makes."""
 
 _EXACT = frozenset(
-    [
-        "abs",
-        "alias",
-        "amax",
-        "amin",
-        "arange",
-        "argmax",
-        "argmin",
-        "argsort",
-        "as_strided",
-        "broadcast_to",
-        "bucketize",
-        "cat",
-        "ceil",
-        "channel_shuffle",
-        "chunk",
-        "clamp",
-        "clamp_max",
-        "clamp_min",
-        "clone",
-        "concat",
-        "concatenate",
-        "constant_pad_nd",
-        "contiguous",
-        "copy",
-        "copysign",
-        "cummax",
-        "cummin",
-        "detach",
-        "diag",
-        "diag_embed",
-        "diagonal",
-        "dropout",
-        "embedding",
-        "empty",
-        "expand",
-        "eye",
-        "fill",
-        "flatten",
-        "flip",
-        "floor",
-        "frac",
-        "full",
-        "full_like",
-        "gather",
-        "hardtanh",
-        "hstack",
-        "index",
-        "index_copy",
-        "index_fill",
-        "index_put",
-        "index_select",
-        "isnan",
-        "item",
-        "kthvalue",
-        "lift_fresh_copy",
-        "masked_fill",
-        "masked_scatter",
-        "masked_select",
-        "max",
-        "max_pool1d",
-        "max_pool2d",
-        "max_pool3d",
-        "max_pool2d_with_indices",
-        "maximum",
-        "median",
-        "min",
-        "minimum",
-        "narrow",
-        "neg",
-        "new_empty",
-        "new_full",
-        "new_ones",
-        "new_zeros",
-        "nonzero",
-        "ones",
-        "ones_like",
-        "one_hot",
-        "pad",
-        "permute",
-        "pixel_shuffle",
-        "pixel_unshuffle",
-        "reflection_pad1d",
-        "reflection_pad2d",
-        "relu",
-        "relu6",
-        "repeat",
-        "repeat_interleave",
-        "replication_pad1d",
-        "replication_pad2d",
-        "reshape",
-        "reshape_as",
-        "roll",
-        "rot90",
-        "round",
-        "scalar_tensor",
-        "scatter",
-        "select",
-        "select_scatter",
-        "sign",
-        "slice",
-        "slice_scatter",
-        "sort",
-        "split",
-        "split_with_sizes",
-        "squeeze",
-        "stack",
-        "swapaxes",
-        "t",
-        "take",
-        "take_along_dim",
-        "threshold",
-        "tile",
-        "to",
-        "topk",
-        "transpose",
-        "tril",
-        "triu",
-        "trunc",
-        "unbind",
-        "unflatten",
-        "unfold",
-        "unsafe_chunk",
-        "unsafe_split",
-        "unsqueeze",
-        "view",
-        "view_as",
-        "where",
-        "zero",
-        "zeros",
-        "zeros_like",
-        "_to_copy",
-        "_unsafe_view",
-        "fmod",
-        "nan_to_num",
-        "unique",
-        "unique_consecutive",
-        "feature_dropout",
-        "alpha_dropout",
-        "native_dropout",
-        "upsample_nearest1d",
-        "upsample_nearest2d",
-        "upsample_nearest3d",
-    ]
+    """
+    abs alias amax amin arange argmax argmin argsort as_strided broadcast_to bucketize cat ceil channel_shuffle chunk
+    clamp clamp_max clamp_min clone concat concatenate constant_pad_nd contiguous copy copysign cummax cummin detach
+    diag diag_embed diagonal dropout embedding empty expand eye fill flatten flip floor frac full full_like gather
+    hardtanh hstack index index_copy index_fill index_put index_select isnan item kthvalue lift_fresh_copy masked_fill
+    masked_scatter masked_select max max_pool1d max_pool2d max_pool3d max_pool2d_with_indices maximum median min minimum
+    narrow neg new_empty new_full new_ones new_zeros nonzero ones ones_like one_hot pad permute pixel_shuffle
+    pixel_unshuffle reflection_pad1d reflection_pad2d relu relu6 repeat repeat_interleave replication_pad1d
+    replication_pad2d reshape reshape_as roll rot90 round scalar_tensor scatter select select_scatter sign slice
+    slice_scatter sort split split_with_sizes squeeze stack swapaxes t take take_along_dim threshold tile to topk
+    transpose tril triu trunc unbind unflatten unfold unsafe_chunk unsafe_split unsqueeze view view_as where zero zeros
+    zeros_like _to_copy _unsafe_view fmod nan_to_num unique unique_consecutive feature_dropout alpha_dropout
+    native_dropout upsample_nearest1d upsample_nearest2d upsample_nearest3d
+    """.split()
 )
 """ATen operators that move, choose or negate values without rounding."""
 
@@ -330,13 +200,13 @@ class GraphRun(torch.fx.Interpreter):
         units = [UNIT_ROUNDOFF[dtype] for dtype in self._input_dtypes() if dtype in UNIT_ROUNDOFF]
         u = min(units, default=0.0)
         assert self._node is not None
-        # A backward error of an inner product can be put on either factor: on the values, which are fewer than the weights.
+        # A backward error of an inner product can be put on either factor: on the values, which are fewer than weights.
         weights = {id(self.env[source]) for source in self._node.all_input_nodes if source.op == "get_attr"}
 
         def one(tensor: torch.Tensor) -> torch.Tensor:
             return tensor if id(tensor) in weights else self._noisy(tensor, u)
 
-        return pytree.tree_map_only(torch.Tensor, one, (args, kwargs))  # type: ignore[return-value]
+        return pytree.tree_map_only(torch.Tensor, one, args), pytree.tree_map_only(torch.Tensor, one, kwargs)
 
     def _perturbed_result(self, result: Any, declared: list[torch.dtype | None], *, in_place: bool) -> Any:
         leaves, spec = pytree.tree_flatten(result)
@@ -381,7 +251,7 @@ class GraphRun(torch.fx.Interpreter):
 
 
 def _with_default_scalars(target: torch._ops.OpOverload, args: Any, kwargs: Any) -> dict[str, Any]:
-    """Keyword arguments with the defaults of floating scalars (an epsilon) written out, so that they are rounded as given ones."""
+    """Keyword arguments with defaults of floating scalars (an epsilon) written out, to be rounded like given ones."""
     defaults = {
         argument.name: argument.default_value
         for argument in target._schema.arguments[len(args) :]

@@ -165,7 +165,8 @@ def _load_module_file(path: Path, seed: int) -> TorchProgram:
     if isinstance(model, torch.nn.Module):
         if model.training and not train and callable(factory):
             notes.append(
-                "model() returned a module in train mode; it is converted and compared in eval mode. Set TRAIN = True to check it as it is."
+                "model() returned a module in train mode; it is converted and compared in eval mode."
+                " Set TRAIN = True to check it as it is."
             )
         model.train(train)
     else:
@@ -236,7 +237,7 @@ def _load_torchscript(path: Path) -> TorchProgram:
         model = torch.jit.load(str(path), map_location="cpu")
     except Exception as error:
         raise ModelFileError("TA114", f"{path.name} is not a readable TorchScript file: {first_line(error)}") from error
-    notes = ()
+    notes: tuple[str, ...] = ()
     if getattr(model, "training", False):
         notes = (f"{path.name} was saved in train mode; it is converted and compared in eval mode.",)
     model.eval()

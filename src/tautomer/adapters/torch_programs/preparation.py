@@ -1,4 +1,4 @@
-"""Load a program with everything a comparison needs: named inputs, dynamic dimensions, a second size, a state to go back to."""
+"""Load a program with what a comparison needs: named inputs, dynamic dimensions, a second size, a state to restore."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def _forward_of(model: Any) -> Callable[..., Any] | None:
     if isinstance(model, torch.export.ExportedProgram):
         return None
     inner = getattr(model, "_function", None)
-    return inner if callable(inner) else getattr(model, "forward", model)
+    forward: Callable[..., Any] = inner if callable(inner) else getattr(model, "forward", model)
+    return forward
 
 
 def prepare(spec: dict[str, Any]) -> PreparedProgram:
@@ -115,7 +116,8 @@ def _names(program: TorchProgram, call: Any) -> tuple[str, ...]:
             else tuple(f"arg{i}" for i in range(len(call.args)))
         )
     if isinstance(model, torch.jit.ScriptModule):
-        arguments = [one.name for one in model.forward.schema.arguments if one.name != "self"]
+        method: Any = model.forward
+        arguments = [one.name for one in method.schema.arguments if one.name != "self"]
         return tuple(arguments[: len(call.args)])
     forward = _forward_of(model)
     return (

@@ -1,7 +1,7 @@
 """The source's Monte-Carlo envelope: how far its own rounding can carry each output.
 
-Source: D. S. Parker, Monte Carlo Arithmetic, UCLA CSD-970002 (1997), for the method: every rounding is replaced by a random
-relative perturbation, and the spread of the results estimates the forward error.
+Source: D. S. Parker, Monte Carlo Arithmetic, UCLA CSD-970002 (1997), for the method: every rounding is replaced by a
+random relative perturbation, and the spread of the results estimates the forward error.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def dynamic_dimensions(call: CallArguments, dynamic_shapes: Any, names: tuple[st
 
     Args:
         call: the set the model is converted with.
-        dynamic_shapes: a dict by parameter name, or a tuple by position; dims by axis; `Dim`s, strings or `Dim.DYNAMIC`.
+        dynamic_shapes: a dict by parameter name or a tuple by position; by axis a `Dim`, a string or `Dim.DYNAMIC`.
         names: parameter names of the positional arguments.
     """
     if not dynamic_shapes:

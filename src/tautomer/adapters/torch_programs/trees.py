@@ -90,7 +90,7 @@ class CallArguments:
 
     @classmethod
     def of(cls, value: Any) -> CallArguments:
-        """What `inputs()` returned: a tuple or list is positional, a dict is keywords, anything else is the one argument."""
+        """What `inputs()` returned: a tuple or list is positional, a dict is keywords, all else is the one argument."""
         if isinstance(value, dict):
             return cls((), dict(value))
         if isinstance(value, tuple | list) and not hasattr(value, "_fields"):

@@ -22,7 +22,8 @@ def verify_same_source(prepared: PreparedProgram, expected: dict[str, Any]) -> N
     if module is not None and expected.get("parameters_digest") not in (None, parameters_digest(module)):
         raise UserCodeError(
             "TA127",
-            f"{prepared.program.path.name} builds other parameters each time it is loaded, although the random generators are seeded.",
+            f"{prepared.program.path.name} builds other parameters each time it is loaded,"
+            " although the random generators are seeded.",
             "Save the weights to a file and load them in model().",
         )
     for index, digest in enumerate(expected.get("inputs_digests", ())):
@@ -31,6 +32,7 @@ def verify_same_source(prepared: PreparedProgram, expected: dict[str, Any]) -> N
         if found != digest:
             raise UserCodeError(
                 "TA128",
-                f"{prepared.program.path.name} makes other inputs each time it is loaded, although the random generators are seeded.",
+                f"{prepared.program.path.name} makes other inputs each time it is loaded,"
+                " although the random generators are seeded.",
                 "Seed your own generators in inputs().",
             )

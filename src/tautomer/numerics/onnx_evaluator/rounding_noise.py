@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -19,136 +18,23 @@ PERTURBATION_U = 4.0
 """Half-width of the uniform relative perturbation, in units of u, as for captured PyTorch programs."""
 
 _EXACT = frozenset(
-    [
-        "Abs",
-        "ArgMax",
-        "ArgMin",
-        "Cast",
-        "CastLike",
-        "Ceil",
-        "CenterCropPad",
-        "Clip",
-        "Compress",
-        "Concat",
-        "Constant",
-        "ConstantOfShape",
-        "DepthToSpace",
-        "DequantizeLinear",
-        "Dropout",
-        "Equal",
-        "Expand",
-        "EyeLike",
-        "Flatten",
-        "Floor",
-        "Gather",
-        "GatherElements",
-        "GatherND",
-        "GlobalMaxPool",
-        "Greater",
-        "GreaterOrEqual",
-        "Hardmax",
-        "Identity",
-        "If",
-        "IsInf",
-        "IsNaN",
-        "Less",
-        "LessOrEqual",
-        "Loop",
-        "Max",
-        "MaxPool",
-        "MaxRoiPool",
-        "MaxUnpool",
-        "Min",
-        "Mod",
-        "Neg",
-        "NonMaxSuppression",
-        "NonZero",
-        "Not",
-        "OneHot",
-        "Or",
-        "And",
-        "Xor",
-        "Optional",
-        "OptionalGetElement",
-        "OptionalHasElement",
-        "Pad",
-        "QuantizeLinear",
-        "Range",
-        "ReduceMax",
-        "ReduceMin",
-        "Relu",
-        "Reshape",
-        "ReverseSequence",
-        "Round",
-        "Scan",
-        "Scatter",
-        "ScatterElements",
-        "ScatterND",
-        "SequenceAt",
-        "SequenceConstruct",
-        "SequenceEmpty",
-        "SequenceErase",
-        "SequenceInsert",
-        "SequenceLength",
-        "Shape",
-        "Shrink",
-        "Sign",
-        "Size",
-        "Slice",
-        "SpaceToDepth",
-        "Split",
-        "SplitToSequence",
-        "Squeeze",
-        "ThresholdedRelu",
-        "Tile",
-        "TopK",
-        "Transpose",
-        "Trilu",
-        "Unique",
-        "Unsqueeze",
-        "Where",
-    ]
+    """
+    Abs ArgMax ArgMin Cast CastLike Ceil CenterCropPad Clip Compress Concat Constant ConstantOfShape DepthToSpace
+    DequantizeLinear Dropout Equal Expand EyeLike Flatten Floor Gather GatherElements GatherND GlobalMaxPool Greater
+    GreaterOrEqual Hardmax Identity If IsInf IsNaN Less LessOrEqual Loop Max MaxPool MaxRoiPool MaxUnpool Min Mod Neg
+    NonMaxSuppression NonZero Not OneHot Or And Xor Optional OptionalGetElement OptionalHasElement Pad QuantizeLinear
+    Range ReduceMax ReduceMin Relu Reshape ReverseSequence Round Scan Scatter ScatterElements ScatterND SequenceAt
+    SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength Shape Shrink Sign Size Slice
+    SpaceToDepth Split SplitToSequence Squeeze ThresholdedRelu Tile TopK Transpose Trilu Unique Unsqueeze Where
+    """.split()
 )
 """Operators that move, choose or negate values without rounding."""
 
 _POINTWISE = frozenset(
-    [
-        "Acos",
-        "Acosh",
-        "Add",
-        "Asin",
-        "Asinh",
-        "Atan",
-        "Atanh",
-        "Celu",
-        "Cos",
-        "Cosh",
-        "Div",
-        "Elu",
-        "Erf",
-        "Exp",
-        "Gelu",
-        "HardSigmoid",
-        "HardSwish",
-        "LeakyRelu",
-        "Log",
-        "Mish",
-        "Mul",
-        "PRelu",
-        "Pow",
-        "Reciprocal",
-        "Selu",
-        "Sigmoid",
-        "Sin",
-        "Sinh",
-        "Softplus",
-        "Softsign",
-        "Sqrt",
-        "Sub",
-        "Swish",
-        "Tan",
-        "Tanh",
-    ]
+    """
+    Acos Acosh Add Asin Asinh Atan Atanh Celu Cos Cosh Div Elu Erf Exp Gelu HardSigmoid HardSwish LeakyRelu Log Mish Mul
+    PRelu Pow Reciprocal Selu Sigmoid Sin Sinh Softplus Softsign Sqrt Sub Swish Tan Tanh
+    """.split()
 )
 """Operators with one rounding an element on inputs that are taken as they are."""
 
@@ -180,7 +66,7 @@ class RoundingNoise:
         u = UNIT_ROUNDOFF.get(_SPELLED.get(element_of(declared), element_of(declared)), 0.0)
         if not u or not isinstance(value, np.ndarray) or value.dtype.kind not in "fc":
             return value
-        noise: np.ndarray[Any, Any] = self._generator.uniform(-PERTURBATION_U * u, PERTURBATION_U * u, value.shape)
+        noise = np.asarray(self._generator.uniform(-PERTURBATION_U * u, PERTURBATION_U * u, value.shape))
         return np.asarray(value * (1.0 + noise))
 
 
