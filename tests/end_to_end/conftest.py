@@ -15,6 +15,7 @@ from tautomer.checking import run_check
 from tautomer.execution import Pool
 from tautomer.model import CheckSettings, Limits
 
+
 @dataclass(frozen=True)
 class Said:
     """What a command line came to."""

@@ -12,7 +12,19 @@ sys.path.insert(0, str(FOLDER))
 
 from catalog import CHOSEN, DEFECTS, HELD_OUT, MODULE  # noqa: E402
 
-IN_CI = ["bert", "gpt2", "vit", "resnet", "swin", "whisper_encoder", "mobilenet_v2", "llama", "t5_encoder", "wav2vec2", "lstm"]
+IN_CI = [
+    "bert",
+    "gpt2",
+    "vit",
+    "resnet",
+    "swin",
+    "whisper_encoder",
+    "mobilenet_v2",
+    "llama",
+    "t5_encoder",
+    "wav2vec2",
+    "lstm",
+]
 IN_CI_HELD_OUT = ["albert", "gemma", "convnextv2"]
 """Every architecture is measured by `benchmarks/architectures/run.py`; these are checked on every change."""
 

@@ -54,7 +54,12 @@ DEFECTS = {
         ("failed", "node_conversion", "runtime_execution"),
     ),
     "a named dynamic dimension silently becomes static": (
-        ("x", "x + 1 if x.shape[0] == 3 else x - 1", "torch.randn(3, 4)", "DYNAMIC_SHAPES = {'x': {0: torch.export.Dim('rows')}}"),
+        (
+            "x",
+            "x + 1 if x.shape[0] == 3 else x - 1",
+            "torch.randn(3, 4)",
+            "DYNAMIC_SHAPES = {'x': {0: torch.export.Dim('rows')}}",
+        ),
         ("failed", "load_model", "runtime_execution"),
     ),
     "floor is emitted on integers": (
@@ -101,7 +106,10 @@ DEFECTS = {
         ),
         CONVERSION,
     ),
-    "the sign bit of a negative zero is lost": (("x", "torch.signbit(x)", "torch.tensor([0.0, -0.0, 2.0])", ""), CONVERSION),
+    "the sign bit of a negative zero is lost": (
+        ("x", "torch.signbit(x)", "torch.tensor([0.0, -0.0, 2.0])", ""),
+        CONVERSION,
+    ),
     "xlogy of zero hides a NaN": (
         ("x, y", "torch.xlogy(x, y)", "torch.tensor([0.0, 0.0, 2.0]), torch.tensor([nan, 1.0, 3.0])", ""),
         CONVERSION,
@@ -127,6 +135,11 @@ def test_a_frozen_dimension_is_named_with_its_value_and_the_size_that_shows_it(c
 
 def test_a_checker_that_alone_refuses_a_file_is_a_failure_at_validation(check):
     report = check(
-        MODULE.format(arguments="x", expression="F.avg_pool2d(x, 2, 3, 1, ceil_mode=True)", inputs="torch.randn(1, 2, 7, 7)", more="")
+        MODULE.format(
+            arguments="x",
+            expression="F.avg_pool2d(x, 2, 3, 1, ceil_mode=True)",
+            inputs="torch.randn(1, 2, 7, 7)",
+            more="",
+        )
     )
     assert (report.outcome, report.symptom_stage) == ("failed", "validation")

@@ -5,7 +5,7 @@ import pytest
 import torch
 from small_models import HEAD, LINEAR
 
-from tautomer.errors import InputsError
+from tautomer.errors import InputsError, MisuseError
 from tautomer.model import CauseCategory, Kind, Outcome, Stage, Symptom
 
 pytestmark = pytest.mark.needs("torch", "torch.onnx", "onnxruntime")
@@ -65,6 +65,10 @@ def test_a_dict_among_the_positional_arguments_is_flattened_by_path(equivalent):
     assert set(paths(equivalent(text))) == {"batch.ids", "batch.deep.mask", "scale"}
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="torch.onnx.export takes a dict that is its last argument for keywords; an empty one must follow (converters/torch_onnx.py)",
+)
 def test_the_order_of_keys_in_a_dict_does_not_matter(equivalent):
     equivalent(module("return b['z'] - 2 * b['a']", "({'z': torch.ones(2), 'a': torch.zeros(2)},)", arguments="b"))
 
@@ -137,21 +141,39 @@ def test_a_model_that_returns_a_constant_is_compared(equivalent):
     equivalent(module("return torch.arange(3) + x.shape[0]", "(torch.randn(3),)"))
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="our own snapshot refuses a graph without nodes, and the converter is blamed (onnx_files/digest.py, read_structure)",
+)
 def test_a_model_without_tensor_outputs_is_never_equivalent(check):
     """Nothing was compared, so nothing can be said to be the same."""
     report = check(module("return None", "(torch.ones(2),)"))
-    assert report.outcome in (Outcome.INCONCLUSIVE, Outcome.FAILED)
+    assert report.outcome is Outcome.INCONCLUSIVE
 
 
-def test_python_numbers_among_the_outputs_are_compared_or_said_to_be_missing(check):
-    report = check(module("return x + 1, x.shape[0] * 2", "(torch.ones(3),)"))
+@pytest.mark.needs("torch.onnx-legacy")
+def test_a_python_number_among_the_outputs_is_not_lost_in_silence(check):
+    """The newer exporter refuses it; the older one makes a tensor of it or drops it."""
+    report = check(module("return x + 1, x.shape[0] * 2", "(torch.ones(3),)"), via=("torch.onnx-legacy",))
     told = [*report.warnings, report.reason or "", *(one.message for one in report.findings)]
-    assert report.outcome is Outcome.EQUIVALENT or any("1" in one for one in told)
+    assert report.outcome is Outcome.EQUIVALENT or any(told)
 
 
-def test_a_model_with_python_number_outputs_only_is_never_equivalent_unseen(check):
-    report = check(module("return x.shape[0] * 2", "(torch.ones(3),)"))
-    assert report.outcome is not Outcome.EQUIVALENT
+def test_a_model_with_python_number_outputs_only_is_not_equivalent(check):
+    assert check(module("return x.shape[0] * 2", "(torch.ones(3),)")).outcome is not Outcome.EQUIVALENT
+
+
+@pytest.mark.xfail(
+    strict=True, reason="an array among the outputs is taken for text (torch_programs/trees.py, _scalar)"
+)
+def test_an_array_of_numpy_among_the_outputs_is_compared_as_a_tensor_or_refused(check):
+    """It must not be taken for an output that the converter has invented."""
+    try:
+        report = check(module("return x.detach().numpy()", "(torch.ones(3),)"))
+    except MisuseError as refusal:
+        assert "output" in str(refusal)
+    else:
+        assert not any("source does not have" in one.message for one in report.findings)
 
 
 # --- element types --------------------------------------------------------------------------------------------------
@@ -177,14 +199,22 @@ def test_a_model_of_one_other_type(equivalent, dtype):
 @pytest.mark.parametrize("dtype", ["float64", "float16"])
 def test_a_linear_layer_of_another_precision(equivalent, dtype):
     equivalent(
-        module("return self.linear(x)", f"(torch.randn(2, 8).to(torch.{dtype}),)", init=f"self.linear = torch.nn.Linear(8, 4).to(torch.{dtype})")
+        module(
+            "return self.linear(x)",
+            f"(torch.randn(2, 8).to(torch.{dtype}),)",
+            init=f"self.linear = torch.nn.Linear(8, 4).to(torch.{dtype})",
+        )
     )
 
 
 def test_a_bfloat16_model_is_judged_or_said_to_be_unjudged(check):
     """ONNX Runtime's CPU provider has few bfloat16 kernels: a refusal is a finding, silence would be wrong."""
     report = check(
-        module("return self.linear(x)", "(torch.randn(2, 8).bfloat16(),)", init="self.linear = torch.nn.Linear(8, 4).bfloat16()")
+        module(
+            "return self.linear(x)",
+            "(torch.randn(2, 8).bfloat16(),)",
+            init="self.linear = torch.nn.Linear(8, 4).bfloat16()",
+        )
     )
     assert report.inputs[0].tensors[0]["dtype"] == "bfloat16"
     if report.outcome is Outcome.FAILED:
@@ -236,14 +266,20 @@ def test_an_input_that_forward_overwrites_is_given_fresh_to_every_run(equivalent
     equivalent(module("y = x.clone()\ny += 1\nreturn y * x", "(torch.ones(3),)"))
 
 
-def test_a_counter_in_a_buffer_starts_anew_for_every_run(check):
-    """State that an export freezes is no finding where every run begins from the same state."""
+@pytest.mark.xfail(
+    strict=True,
+    reason="a captured program keeps its buffers from one run to the next (converters/torch_onnx.py, _run_exported_program)",
+)
+def test_a_counter_in_a_buffer_starts_anew_for_every_run(equivalent):
+    """Also for the captured programs, each of which has a buffer of its own."""
     text = module(
         "self.seen += 1\nreturn x + self.seen",
         "(torch.ones(3),)",
         init="self.register_buffer('seen', torch.zeros(1))",
     )
-    assert check(text).outcome is Outcome.EQUIVALENT
+    report = equivalent(text)
+    assert report.warnings == []
+    assert {one.outcome for one in report.checkpoints} == {Outcome.EQUIVALENT}
 
 
 # --- inputs that the graph lost -------------------------------------------------------------------------------------
@@ -271,7 +307,18 @@ torch.onnx.export = _spoilt
 
 def spoilt(body, *, forward="return x - 2 * y, x * y", inputs="(torch.randn(3), torch.randn(3))", arguments="x, y"):
     lines = "\n".join(f"    {line}" for line in body.strip().splitlines())
-    return module(forward, inputs, arguments=arguments, more=f"{WRAPPER}\ndef spoil(saved):\n    graph = saved.graph\n{lines}\n")
+    return module(
+        forward, inputs, arguments=arguments, more=f"{WRAPPER}\ndef spoil(saved):\n    graph = saved.graph\n{lines}\n"
+    )
+
+
+BEFORE_THE_OUTPUT = """
+name = graph.output[0].name
+for node in graph.node:
+    for index, made in enumerate(node.output):
+        node.output[index] = 'inner' if made == name else made
+"""
+"""Makes room for one more node before the first output, which keeps its name."""
 
 
 def test_an_input_that_vanished_is_a_finding(check):
@@ -310,6 +357,18 @@ graph.node.insert(0, onnx.helper.make_node('Cast', ['wide'], ['x'], to=1))
     assert "float64" in report.findings[0].message
 
 
+def test_swapped_inputs_of_one_shape_are_a_finding(check):
+    """Fed by name, each gets what the other should have."""
+    body = """
+first, second = graph.input[0].name, graph.input[1].name
+for node in graph.node:
+    for index, name in enumerate(node.input):
+        node.input[index] = {first: second, second: first}.get(name, name)
+"""
+    report = check(spoilt(body))
+    assert (report.outcome, report.stage) == (Outcome.DIVERGENT, Stage.EXPORT)
+
+
 def test_outputs_in_another_order_are_a_finding(check):
     """A caller who takes them by position, as the source gives them, gets the wrong ones."""
     report = check(spoilt("first = graph.output.pop(0)\ngraph.output.append(first)"))
@@ -317,6 +376,10 @@ def test_outputs_in_another_order_are_a_finding(check):
     assert report.symptom is Symptom.WRONG_MODEL
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="outputs of every checkpoint are named as the last file names them (checking/pipeline.py, _match)",
+)
 def test_an_output_that_vanished_is_named(check):
     report = check(spoilt("del graph.output[1]"))
     assert report.outcome in (Outcome.DIVERGENT, Outcome.FAILED)
@@ -342,11 +405,24 @@ graph.output[0].name = 'renamed'
     assert check(spoilt(body)).outcome is Outcome.EQUIVALENT
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="outputs of every checkpoint are named as the last file names them (checking/pipeline.py, _match)",
+)
+def test_an_output_that_the_saving_renamed_and_changed_is_blamed_on_the_saving(check):
+    body = """
+graph.node.append(onnx.helper.make_node('Neg', [graph.output[0].name], ['negated']))
+graph.output[0].name = 'negated'
+"""
+    report = check(spoilt(body))
+    assert (report.outcome, report.stage) == (Outcome.DIVERGENT, Stage.EXPORT)
+
+
 @pytest.mark.parametrize(("target", "said"), [("DOUBLE", "float64"), ("FLOAT16", "float16")])
 def test_a_retyped_output_is_a_type_problem(check, target, said):
     body = f"""
-graph.node.append(onnx.helper.make_node('Cast', [graph.output[0].name], ['cast'], to=onnx.TensorProto.{target}))
-graph.output[0].name = 'cast'
+{BEFORE_THE_OUTPUT}
+graph.node.append(onnx.helper.make_node('Cast', ['inner'], [name], to=onnx.TensorProto.{target}))
 graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.{target}
 """
     report = check(spoilt(body))
@@ -356,10 +432,11 @@ graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.{target}
 
 
 def test_a_reshaped_output_is_a_shape_problem(check):
-    body = """
+    body = f"""
+{BEFORE_THE_OUTPUT}
 graph.initializer.append(onnx.numpy_helper.from_array(__import__('numpy').array([1, 3]), 'row'))
-graph.node.append(onnx.helper.make_node('Reshape', [graph.output[0].name, 'row'], ['reshaped']))
-graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info('reshaped', 1, [1, 3]))
+graph.node.append(onnx.helper.make_node('Reshape', ['inner', 'row'], [name]))
+graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info(name, 1, [1, 3]))
 """
     report = check(spoilt(body))
     assert (report.outcome, report.stage) == (Outcome.DIVERGENT, Stage.EXPORT)
@@ -418,6 +495,10 @@ def test_a_derived_dimension_gets_a_size_it_may_have(equivalent):
     assert all(one.tensors[0]["shape"][0] % 2 == 0 for one in report.inputs)
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="torch.onnx.export takes a dict that is its last argument for keywords; an empty one must follow (converters/torch_onnx.py)",
+)
 def test_dynamic_dimensions_in_a_nested_input(equivalent):
     text = module(
         "return batch['a'] + batch['b'][0]",
@@ -456,14 +537,18 @@ def test_a_frozen_dimension_is_shown_by_a_size_that_the_user_did_not_give(check)
     assert len(report.inputs) > 1
 
 
-def test_a_size_that_the_model_bakes_in_unseen_by_the_exporter_is_found_on_the_second_size(check):
-    """The graph says the dimension is dynamic; only running it with another size shows that it is not."""
-    text = module(
-        "return x.float() + torch.zeros(torch.onnx.ops.symbolic('Shape', (x,), dtype=torch.int64, shape=(1,)).shape)",
-        "(torch.randn(3),)",
-    )
-    report = check(text)
-    assert report.outcome in Outcome
+def test_a_size_baked_in_behind_a_dynamic_interface_is_found_on_the_second_size(check):
+    """The graph says that the dimension is dynamic; only running it with another size shows that it is not."""
+    body = f"""
+{BEFORE_THE_OUTPUT}
+graph.initializer.append(onnx.numpy_helper.from_array(__import__('numpy').array([3, 4]), 'baked'))
+graph.node.append(onnx.helper.make_node('Reshape', ['inner', 'baked'], [name]))
+"""
+    text = spoilt(body, forward="return x * 2", inputs="(torch.randn(3, 4),)", arguments="x")
+    report = check(f"{text}\nDYNAMIC_SHAPES = {{'x': {{0: 'n'}}}}\n")
+    assert report.outcome is Outcome.FAILED
+    assert report.stage is Stage.EXPORT
+    assert report.worst_input == 1
 
 
 # --- train mode -----------------------------------------------------------------------------------------------------
@@ -493,7 +578,12 @@ def test_train_true_checks_a_deterministic_module_as_it_is(equivalent):
 
 def test_batch_norm_in_train_mode_uses_the_statistics_of_the_batch(check):
     report = check(
-        module("return self.norm(x)", "(torch.randn(8, 3) * 5 + 2,)", init="self.norm = torch.nn.BatchNorm1d(3)", more="TRAIN = True")
+        module(
+            "return self.norm(x)",
+            "(torch.randn(8, 3) * 5 + 2,)",
+            init="self.norm = torch.nn.BatchNorm1d(3)",
+            more="TRAIN = True",
+        )
     )
     assert report.outcome is not Outcome.INCONCLUSIVE
     if report.outcome is Outcome.DIVERGENT:
@@ -521,9 +611,21 @@ def test_an_exported_program_is_checked_on_its_own_example(equivalent, tmp_path)
     torch.export.save(torch.export.export(Small().eval(), EXAMPLE), path)
     report = equivalent(path)
     assert report.model == "m.pt2"
-    assert paths(report) == ["x", "y"]
+    assert len(paths(report)) == 2
 
 
+@pytest.mark.xfail(strict=True, reason="they are called arg0, arg1 (torch_programs/preparation.py, leaves)")
+@pytest.mark.needs("exported-program")
+def test_inputs_of_an_exported_program_are_called_as_its_parameters(equivalent, tmp_path):
+    path = tmp_path / "m.pt2"
+    torch.export.save(torch.export.export(Small().eval(), EXAMPLE), path)
+    assert paths(equivalent(path)) == ["x", "y"]
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="its own dynamic dimensions are not read, so that a frozen one goes unseen (torch_programs/loading.py, _load_exported_program)",
+)
 @pytest.mark.needs("exported-program")
 def test_a_dynamic_exported_program_is_compared_on_another_size(equivalent, tmp_path):
     path = tmp_path / "m.pt2"
@@ -569,7 +671,10 @@ def test_a_torchscript_file_in_train_mode_is_told(check, tmp_path):
 
 
 def test_a_function_as_the_model(equivalent):
-    equivalent(HEAD + "def model():\n    return lambda x, y: x @ y\n\ndef inputs():\n    return torch.randn(2, 3), torch.randn(3, 2)\n")
+    equivalent(
+        HEAD
+        + "def model():\n    return lambda x, y: x @ y\n\ndef inputs():\n    return torch.randn(2, 3), torch.randn(3, 2)\n"
+    )
 
 
 def test_a_list_from_inputs_is_positional(equivalent):
@@ -581,7 +686,10 @@ def test_a_single_tensor_from_inputs_is_the_one_argument(equivalent):
 
 
 def test_a_model_without_parameters_or_inputs_is_a_result(check):
-    report = check(HEAD + "class Model(torch.nn.Module):\n    def forward(self):\n        return torch.arange(3.0) * 2\n\ndef inputs():\n    return ()\n")
+    report = check(
+        HEAD
+        + "class Model(torch.nn.Module):\n    def forward(self):\n        return torch.arange(3.0) * 2\n\ndef inputs():\n    return ()\n"
+    )
     assert report.outcome in (Outcome.EQUIVALENT, Outcome.FAILED, Outcome.INCONCLUSIVE)
 
 
@@ -634,9 +742,15 @@ def test_the_worst_sample_of_a_folder_is_named(check, tmp_path):
     assert report.inputs[report.worst_input].name == "b.npz"
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="torch.onnx.export takes a dict that is its last argument for keywords; an empty one must follow (converters/torch_onnx.py)",
+)
 def test_a_sample_with_python_structure_from_a_pt_file(equivalent, tmp_path):
     torch.save({"batch": {"a": torch.ones(2), "b": torch.zeros(2)}}, tmp_path / "s.pt")
-    text = module("return batch['a'] - 2 * batch['b']", "({'a': torch.ones(2), 'b': torch.ones(2)},)", arguments="batch")
+    text = module(
+        "return batch['a'] - 2 * batch['b']", "({'a': torch.ones(2), 'b': torch.ones(2)},)", arguments="batch"
+    )
     equivalent(text, inputs=tmp_path / "s.pt")
 
 
@@ -644,6 +758,69 @@ def test_a_sample_that_does_not_fit_is_misuse(checked, tmp_path):
     np.save(tmp_path / "s.npy", np.array(["text"]))
     with pytest.raises(InputsError):
         checked(LINEAR, inputs=tmp_path / "s.npy")
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="keywords are not put in the places of positional parameters (torch_programs/loading.py, _with_input_files)",
+)
+@pytest.mark.needs("exported-program", "torchscript")
+@pytest.mark.parametrize("kind", ["pt2", "torchscript"])
+def test_samples_with_names_fit_a_file_whose_arguments_have_these_names(equivalent, tmp_path, kind):
+    model = Small().eval()
+    if kind == "pt2":
+        path = tmp_path / "m.pt2"
+        torch.export.save(torch.export.export(model, EXAMPLE), path)
+    else:
+        path = tmp_path / "m.pt"
+        torch.jit.save(torch.jit.script(model), str(path))
+    np.savez(tmp_path / "s.npz", y=EXAMPLE[1].numpy(), x=EXAMPLE[0].numpy())
+    equivalent(path, inputs=tmp_path / "s.npz")
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="input sets are not compared with the example's structure and types (torch_programs/preparation.py)",
+)
+@pytest.mark.parametrize(
+    "sample",
+    [
+        "(torch.ones(3, dtype=torch.float64),)",
+        "(torch.ones(3, dtype=torch.int64),)",
+        "(5,)",
+        "[(torch.ones(3), torch.ones(3))]",
+    ],
+    ids=["float64", "int64", "a number", "one more tensor"],
+)
+def test_run_inputs_of_other_types_than_the_example_are_misuse(checked, sample):
+    """A graph has one type an input; a runtime that refuses another one has not failed."""
+    more = f"def run_inputs():\n    return {sample}"
+    text = module("return x * 2.5 + (0 if y is None else y)", "(torch.ones(3),)", arguments="x, y=None", more=more)
+    with pytest.raises(InputsError):
+        checked(text)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="input sets are not compared with the example's structure and types (torch_programs/preparation.py)",
+)
+def test_run_inputs_of_a_size_that_was_not_declared_dynamic_are_no_failure_of_the_runtime(checked):
+    more = "def run_inputs():\n    return [(torch.ones(4),)]"
+    try:
+        [report] = checked(module("return x * 2.5", "(torch.ones(3),)", more=more)).report.reports
+    except InputsError:
+        return
+    said = " ".join([report.reason or "", *(one.message for one in report.findings)])
+    assert "DYNAMIC_SHAPES" in said
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="input sets are not compared with the example's structure and types (torch_programs/preparation.py)",
+)
+def test_run_inputs_as_keywords_for_a_positional_example_are_the_same_arguments(equivalent):
+    more = "def run_inputs():\n    return [{'x': torch.zeros(3)}]"
+    assert equivalent(module("return x * 2.5", "(torch.ones(3),)", more=more)).warnings == []
 
 
 # --- several converters and runtimes --------------------------------------------------------------------------------
@@ -662,7 +839,6 @@ def test_two_converters_and_two_runtimes_make_four_pairs(checked):
 
 @pytest.mark.needs("torch.onnx-legacy")
 def test_one_failing_converter_does_not_hide_the_other(checked):
-    """`histc` has no ONNX translation in the older exporter's table; the newer one is asked all the same."""
     text = module("return x + int(torch.jit.is_tracing())", "(torch.ones(2),)")
     done = checked(text, via=("torch.onnx-legacy", "torch.onnx"))
     outcomes = {one.converter: one.outcome for one in done.report.reports}
@@ -671,6 +847,10 @@ def test_one_failing_converter_does_not_hide_the_other(checked):
     assert done.report.exit_status == 1
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="the opset of the file is not compared with the one asked for (checking/findings.py, warnings_of)",
+)
 def test_an_opset_that_the_converter_silently_replaces_is_told(check):
     report = check(LINEAR, opset=7)
     assert any("7" in one and "18" in one for one in report.warnings), report.warnings

@@ -127,7 +127,7 @@ def test_an_allocation_that_no_machine_can_serve_is_exhausted_memory_too(failed_
 
 HARMLESS = {
     "prints binary garbage": "import os; os.write(1, bytes(range(256)) * 40); os.write(2, b'\\xff\\xfe' * 999)",
-    "prints what looks like ours": "print('{\"ended\": {\"status\": 0}}', flush=True)",
+    "prints what looks like ours": 'print(\'{"ended": {"status": 0}}\', flush=True)',
     "closes its streams": "import os; os.close(1); os.close(2)",
     "has no stdout": "import sys; sys.stdout = None; sys.stderr = None",
     "leaves a thread": "import threading, time; threading.Thread(target=time.sleep, args=(1000,)).start()",

@@ -40,7 +40,7 @@ CONV = """
 
     def model():
         return torch.nn.Sequential(
-            torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.LazyLinear(3)
+            torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 3)
         ).eval()
 
     def inputs():
@@ -180,10 +180,14 @@ def wait_for(condition, limit_s=120.0):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_check_that_is_killed_leaves_no_process_and_the_next_one_sweeps(number, write_module, run_dir, tmp_path, check):
+def test_a_check_that_is_killed_leaves_no_process_and_the_next_one_sweeps(
+    number, write_module, run_dir, tmp_path, check
+):
     started = tmp_path / "started"
     path = write_module(
-        LINEAR.replace("return torch.relu", f"open({str(started)!r}, 'w'); __import__('time').sleep(1000); return torch.relu"),
+        LINEAR.replace(
+            "return torch.relu", f"open({str(started)!r}, 'w'); __import__('time').sleep(1000); return torch.relu"
+        ),
         "sleeping.py",
     )
     process = subprocess.Popen(

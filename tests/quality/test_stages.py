@@ -28,14 +28,13 @@ def pool():
         yield shared
 
 
-def _parameters():
-    for fault in FAULTS:
-        marks = [pytest.mark.needs(fault.converter)]
-        if fault.misjudged is not None:
-            # A refusal to read the exporter's own file is one of the ways to be wrong about it.
-            raises = (AssertionError, ModelFileError)
-            marks.append(pytest.mark.xfail(strict=True, raises=raises, reason=fault.misjudged))
-        yield pytest.param(fault, id=f"{fault.stage}-{fault.name}", marks=marks)
+def _parameter(fault):
+    marks = [pytest.mark.needs(fault.converter)]
+    if fault.misjudged is not None:
+        # A refusal to read the exporter's own file is one of the ways to be wrong about it.
+        raises = (AssertionError, ModelFileError)
+        marks.append(pytest.mark.xfail(strict=True, raises=raises, reason=fault.misjudged))
+    return pytest.param(fault, id=f"{fault.stage}-{fault.name}", marks=marks)
 
 
 def test_every_stage_has_faults_enough():
@@ -56,7 +55,7 @@ def test_a_model_that_faults_are_planted_in_is_equivalent_without_them(model, co
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", _parameters())
+@pytest.mark.parametrize("fault", [_parameter(fault) for fault in FAULTS])
 def test_a_check_names_the_stage_that_a_fault_was_planted_in(fault, pool, tmp_path):
     report = check_with(fault, pool, tmp_path)
     named = (report.outcome, report.stage, report.symptom_stage)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from tautomer.adapters.converters.torch_exports import Recorder, patched, run_program
@@ -275,8 +274,3 @@ def _keyword_order(program: Any, call: Any) -> dict[str, Any]:
     if isinstance(names, list | tuple) and set(names) == set(call.kwargs):
         return {name: call.kwargs[name] for name in names}
     return dict(call.kwargs)
-
-
-def model_path(folder: Path) -> Path:
-    """Where the exported file lies in the attempt's folder."""
-    return folder / "model" / "model.onnx"
