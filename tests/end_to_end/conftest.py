@@ -1,4 +1,4 @@
-"""One warm pool for all end-to-end tests, and three ways to check: the function, the command in this process, the command."""
+"""One warm pool for all end-to-end tests, and ways to check: the function, the command in-process, the command."""
 
 from __future__ import annotations
 

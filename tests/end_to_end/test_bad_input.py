@@ -38,7 +38,7 @@ def refused(command, run_dir, tmp_path):
     return run
 
 
-# --- the model file -------------------------------------------------------------------------------------------------
+# --- the model file --------------------------------------------------------------------------------------------------
 
 
 def test_a_file_that_does_not_exist_is_named(refused, tmp_path):
@@ -84,7 +84,7 @@ def test_a_truncated_exported_program_is_refused(refused, tmp_path):
     assert "m.pt2" in refused(path, code="TA113")
 
 
-# --- pickles --------------------------------------------------------------------------------------------------------
+# --- pickles ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_pickle_is_not_opened_without_leave(refused, tmp_path):
@@ -122,7 +122,7 @@ def test_a_pickled_sample_is_not_opened_without_leave(refused, write_module, tmp
     assert not (tmp_path / "opened").exists()
 
 
-# --- model modules --------------------------------------------------------------------------------------------------
+# --- model modules ---------------------------------------------------------------------------------------------------
 
 MODEL = HEAD + "class Model(torch.nn.Module):\n    def forward(self, x):\n        return x + 1\n\n"
 INPUTS = "def inputs():\n    return (torch.zeros(2),)\n"
@@ -233,7 +233,7 @@ BASE_EXCEPTIONS = ["sys.exit('giving up')", "sys.exit(0)", "raise KeyboardInterr
 
 @pytest.mark.xfail(
     strict=True,
-    reason="only subclasses of Exception are caught around the user's code: TA900 (torch_programs/loading.py, preparation.py)",
+    reason="only an Exception is caught around the user's code: TA900 (torch_programs/loading.py, preparation.py)",
 )
 @pytest.mark.parametrize("statement", BASE_EXCEPTIONS)
 def test_an_exception_that_ends_programs_is_the_users_on_import(refused, write_module, statement):
@@ -244,7 +244,7 @@ def test_an_exception_that_ends_programs_is_the_users_on_import(refused, write_m
 
 @pytest.mark.xfail(
     strict=True,
-    reason="only subclasses of Exception are caught around the user's code: TA900 (torch_programs/loading.py, preparation.py)",
+    reason="only an Exception is caught around the user's code: TA900 (torch_programs/loading.py, preparation.py)",
 )
 @pytest.mark.parametrize(("where", "code"), [("model", "TA124"), ("inputs", "TA125"), ("forward", "TA126")])
 def test_an_exception_that_ends_programs_is_the_users_everywhere(refused, write_module, where, code):
@@ -329,7 +329,7 @@ def test_a_check_leaves_nothing_beside_the_users_module(command, write_module, t
     assert after == before
 
 
-# --- settings -------------------------------------------------------------------------------------------------------
+# --- settings --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -359,7 +359,7 @@ def test_an_unusable_argument_is_named(refused, write_module, arguments, code, f
 
 @pytest.mark.xfail(
     strict=True,
-    reason="options are not looked at before the export, whose TypeError counts as a failure (converters/torch_onnx.py)",
+    reason="options are not checked, and the export's TypeError is a failure (converters/torch_onnx.py)",
 )
 @pytest.mark.parametrize("pair", ["no_such_option=1", "f=/tmp/elsewhere.onnx", "dynamo=false", "kwargs={}"])
 def test_an_option_that_the_converter_lacks_or_that_tautomer_sets_is_misuse(refused, write_module, pair):
@@ -370,7 +370,7 @@ def test_an_option_that_the_converter_lacks_or_that_tautomer_sets_is_misuse(refu
 def test_a_converter_that_does_not_take_this_source_says_what_it_takes(refused, tmp_path):
     path = tmp_path / "m.pt2"
     torch.export.save(torch.export.export(torch.nn.Linear(2, 2), (torch.zeros(1, 2),)), path)
-    said = refused(path, "--via", "torch.onnx-legacy", code="TA106")
+    said = refused(path, "--via", "torch.onnx-legacy", code="TA129")
     assert "exported program" in said
     assert "It takes: model module" in said
 
@@ -400,7 +400,7 @@ def test_a_run_folder_that_cannot_be_made_is_refused(checked, tmp_path):
     assert str(tmp_path / "runs") in str(caught.value)
 
 
-# --- inputs ---------------------------------------------------------------------------------------------------------
+# --- inputs ----------------------------------------------------------------------------------------------------------
 
 
 def test_samples_that_do_not_exist_are_named(refused, write_module, tmp_path):
@@ -453,7 +453,7 @@ def test_a_torchscript_file_without_inputs_says_how_to_give_them(refused, tmp_pa
     assert "--inputs" in refused(tmp_path / "m.pt", code="TA131")
 
 
-# --- ONNX files -----------------------------------------------------------------------------------------------------
+# --- ONNX files ------------------------------------------------------------------------------------------------------
 
 
 def onnx_model(initializer=None):
@@ -578,7 +578,7 @@ def test_an_unsound_graph_is_misuse_or_a_finding_and_never_equivalent(command, t
     assert "Traceback" not in said.stderr
 
 
-# --- what is not installed ------------------------------------------------------------------------------------------
+# --- what is not installed -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -610,7 +610,7 @@ def test_one_missing_runtime_does_not_hide_what_the_other_found(command, write_m
     assert "TA102" in said.stdout
 
 
-# --- the command itself, in a process of its own --------------------------------------------------------------------
+# --- the command itself, in a process of its own ---------------------------------------------------------------------
 
 
 def test_the_command_reports_a_users_exception_without_a_traceback(process, write_module, run_dir):

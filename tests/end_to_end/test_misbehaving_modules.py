@@ -1,4 +1,4 @@
-"""Modules that die, hang, eat memory or interfere with their process: a result with a log, never a traceback of ours."""
+"""Modules that die, hang, eat memory or interfere with their process: a result with a log, never our traceback."""
 
 import textwrap
 import time
@@ -123,7 +123,7 @@ def test_an_allocation_that_no_machine_can_serve_is_exhausted_memory_too(failed_
     failed_to_load(module_that("torch.empty(1 << 60)", "forward"), kind=Kind.OUT_OF_MEMORY)
 
 
-# --- what a module may do to its process without harm to the check -----------------------------------------------------
+# --- what a module may do to its process without harm to the check ---------------------------------------------------
 
 HARMLESS = {
     "prints binary garbage": "import os; os.write(1, bytes(range(256)) * 40); os.write(2, b'\\xff\\xfe' * 999)",
@@ -187,7 +187,7 @@ def test_a_module_that_needs_a_file_it_has_deleted_is_misuse(checked, tmp_path):
     assert "FileNotFoundError" in str(caught.value)
 
 
-# --- nothing is left running -------------------------------------------------------------------------------------------
+# --- nothing is left running -----------------------------------------------------------------------------------------
 
 ORPHAN = """
 import os, sys, time
@@ -233,7 +233,7 @@ def test_the_command_survives_a_crashing_module(process, write_module, run_dir):
     assert len(left_in(run_dir)) == 1
 
 
-# --- misbehaving only while being exported -----------------------------------------------------------------------------
+# --- misbehaving only while being exported ---------------------------------------------------------------------------
 
 EXPORTING = ["torch.onnx.is_in_onnx_export()", "torch.compiler.is_exporting()"]
 

@@ -40,7 +40,11 @@ CONV = """
 
     def model():
         return torch.nn.Sequential(
-            torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 3)
+            torch.nn.Conv2d(1, 4, 3),
+            torch.nn.BatchNorm2d(4),
+            torch.nn.ReLU(),
+            torch.nn.Flatten(),
+            torch.nn.Linear(144, 3),
         ).eval()
 
     def inputs():
@@ -165,7 +169,7 @@ def test_a_file_that_changes_between_two_checks_is_read_anew(check, tmp_path):
     assert check(path).inputs[0].tensors[0]["shape"] == [3, 4]
 
 
-# --- killed, and beside another ----------------------------------------------------------------------------------------
+# --- killed, and beside another --------------------------------------------------------------------------------------
 
 
 def wait_for(condition, limit_s=120.0):

@@ -59,7 +59,9 @@ def test_rounding_noise_of_float64_is_no_difference_of_functions(values):
 def test_scaling_by_a_power_of_two_changes_no_verdict(values, factor):
     factor = 2.0 ** round(np.log2(factor))
     target = (values.astype(np.float64) * (1 + 3 * U)).astype(np.float32)
-    scaled = Reference("y", Tensor.of((values * factor).astype(np.float32)), values * factor, reference(values).variance * factor**2)
+    scaled = Reference(
+        "y", Tensor.of((values * factor).astype(np.float32)), values * factor, reference(values).variance * factor**2
+    )
     one = judge_declared(reference(values), Tensor.of(target)).rounding_ratio
     other = judge_declared(scaled, Tensor.of((target * factor).astype(np.float32))).rounding_ratio
     assert one == pytest.approx(other, rel=1e-6, abs=1e-12)

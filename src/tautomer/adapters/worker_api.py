@@ -131,6 +131,11 @@ def describe_exception(error: BaseException) -> dict[str, Any]:
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None:
         attributes["cause"] = {"type": qualified_name(type(cause)), "message": message_of(cause)}
+        root = cause
+        while root.__cause__ is not None:
+            root = root.__cause__
+        if root is not cause:
+            attributes["root"] = {"type": qualified_name(type(root)), "message": message_of(root)}
     return {
         "error_type": qualified_name(type(error)),
         "message": message_of(error),

@@ -60,13 +60,19 @@ def describe(attempt: Attempt) -> str:
         return "it completed"
     if isinstance(attempt, Refused):
         cause = attempt.attributes.get("cause") or {"type": attempt.error_type, "message": attempt.message}
-        return f"{str(cause['type']).rpartition('.')[2]}: {plain_first_line(str(cause['message']))}"
+        root = attempt.attributes.get("root")
+        said = f"{_class_name(cause)}: {plain_first_line(str(cause['message']))}"
+        return f"{said} ({_class_name(root)}: {plain_first_line(str(root['message']))})" if root else said
     if isinstance(attempt, Crashed):
         how = attempt.signal or f"exit status {attempt.exit_status}"
         return f"the worker died ({how}) after {seconds:.1f} s"
     if isinstance(attempt, Hung):
         return f"it did not end within {attempt.timeout_s:g} s"
     return f"it used more than {attempt.limit_bytes / 2**30:.3g} GiB of memory"
+
+
+def _class_name(error: Mapping[str, Any]) -> str:
+    return str(error["type"]).rpartition(".")[2]
 
 
 def plain_first_line(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from tautomer.checking.attempts import describe
 from tautomer.checking.interface import InterfaceFault
 from tautomer.checking.location import locate_node
-from tautomer.checking.pipeline import Conversion
+from tautomer.checking.results import Conversion
 from tautomer.checking.verdicts import RunFault, Verdict, error_text, fault_text
 from tautomer.model import (
     Cause,
@@ -60,15 +60,17 @@ def findings_of(conversion: Conversion, runtime: Sequence[Verdict], training: Se
     refused = next((verdict for verdict in runtime if verdict.outcome is Outcome.FAILED), None)
     divergent = next((verdict for verdict in runtime if verdict.outcome is Outcome.DIVERGENT), None)
     if checker is not None and checker.faulty and conversion.full_check is None:
-        found.append(_refusal(checker, steps, Stage.VALIDATION, runtime_refuses=refused is not None))
+        found.append(_refusal(checker, _blame_of_checker(checker, steps), Stage.VALIDATION))
     elif refused is not None and not (frozen and _refuses_only_sizes(refused)):
-        found.append(_refusal(refused, steps, _stage_of(refused), runtime_refuses=True))
+        surfaced = _stage_of(refused)
+        found.append(_refusal(refused, blame(steps, _runtime_cause(refused, runtime, surfaced)), surfaced))
     if divergent is not None and not frozen:
         found.append(_divergence(divergent, steps, runtime, training))
     elif not found and steps and steps[-1].semantic_fault and steps[-1].outcome is Outcome.DIVERGENT:
         found.append(_divergence(steps[-1], steps, runtime, training))
     if not found and checker is not None and checker.faulty:
-        found.append(_refusal(checker, steps, Stage.VALIDATION, runtime_refuses=False))
+        evidence = "only the checker's shape inference refuses the file; what runs it computes the source's function"
+        found.append(_refusal(checker, Blame(Stage.VALIDATION, None, evidence), Stage.VALIDATION))
     return found
 
 
@@ -76,11 +78,10 @@ def warnings_of(conversion: Conversion, runtime: Sequence[Verdict]) -> list[str]
     """What a person should know although it is no finding."""
     said = [fault.message for fault in conversion.interface if fault.harmless]
     ends_well = bool(runtime) and all(not verdict.faulty for verdict in runtime)
-    for verdict in conversion.verdicts:
-        if verdict.faulty and ends_well and verdict.stage is not Stage.VALIDATION:
-            said.append(
-                f"checkpoint '{verdict.name}' deviates, but what comes after it does not: {verdict.report().detail}"
-            )
+    deviating = [one for one in conversion.verdicts if one.faulty and one.stage is not Stage.VALIDATION]
+    if deviating and ends_well:
+        names = ", ".join(f"'{one.name}'" for one in deviating)
+        said.append(f"{names} deviate, but what runs the model does not: {deviating[0].report().detail}")
     contradicting = next((one.record for one in conversion.verdicts if one.record.contradictions), None)
     if contradicting is not None:
         fact = contradicting.contradictions[0]
@@ -210,38 +211,55 @@ def blame(steps: Sequence[Verdict], surfaced: Stage) -> Blame:
     return Blame(first.stage, first, f"'{first.name}' is the first checkpoint that deviates")
 
 
-def _refusal(verdict: Verdict, steps: Sequence[Verdict], surfaced: Stage, *, runtime_refuses: bool) -> Finding:
+def _blame_of_checker(checker: Verdict, steps: Sequence[Verdict]) -> Blame:
+    """The first checkpoint that deviates, or the first that the checker refuses, whichever comes first."""
+    deviating = blame(steps, Stage.VALIDATION)
+    refused = checker.record.facts.get("first_refused")
+    if deviating.verdict is not None or not refused:
+        return deviating
+    return Blame(
+        Stage(refused["stage"]),
+        next((one for one in steps if one.name == refused["checkpoint"]), None),
+        f"'{refused['checkpoint']}' is the first checkpoint that onnx.checker refuses",
+    )
+
+
+def _runtime_cause(refused: Verdict, runtime: Sequence[Verdict], surfaced: Stage) -> Stage:
+    """A runtime that fails only with its graph optimizations on has them to blame, wherever that shows."""
+    return Stage.RUNTIME_OPTIMIZATION if refused is not runtime[0] and not runtime[0].faulty else surfaced
+
+
+def _refusal(verdict: Verdict, blamed: Blame, surfaced: Stage) -> Finding:
     attempt = verdict.record.failure
-    blamed = blame(steps, surfaced)
     if verdict.errors and attempt is None:
         said = error_text(verdict.errors[0].error)
-    elif isinstance(attempt, Refused):
-        said = describe(attempt)
     else:
         said = describe(attempt) if attempt is not None else "it was refused"
-    category, evidence = CauseCategory.UNKNOWN, said
+    category, evidence = CauseCategory.UNKNOWN, blamed.evidence
     error: RunFault | None = blamed.verdict.errors[0] if blamed.verdict is not None and blamed.verdict.errors else None
     if error is not None:
         evidence = f"{error_text(error.error)} ({blamed.evidence})"
         if error.error.get("type") == "InvalidNode":
-            category = CauseCategory.TYPE_PROBLEM if "tensor(" in evidence else CauseCategory.UNKNOWN
+            category = CauseCategory.TYPE_PROBLEM if "tensor(" in evidence else CauseCategory.INCOMPATIBILITY
         elif "shape" in evidence or "rank" in evidence or "dim" in evidence:
             category = CauseCategory.SHAPE_PROBLEM
     elif "NOT_IMPLEMENTED" in said or "NotImplemented" in said:
         category = CauseCategory.INCOMPATIBILITY
-    where = "onnx.checker refuses the file" if surfaced is Stage.VALIDATION else f"{verdict.name} refuses the model"
-    tail = "" if runtime_refuses or surfaced is not Stage.VALIDATION else "; the runtime runs it all the same"
+    died = attempt is not None and not isinstance(attempt, Refused)
+    tail = "; the runtime runs it all the same" if blamed.stage is Stage.VALIDATION and not died else ""
     return Finding(
         outcome=Outcome.FAILED,
         symptom=_symptom(attempt),
         stage=blamed.stage,
         symptom_stage=surfaced,
         cause=Cause(
-            category=category, kind=_kind_of_end(attempt) if attempt is not None else Kind.REFUSED, evidence=evidence
+            category=category,
+            kind=_kind_of_end(attempt) if attempt is not None else Kind.REFUSED,
+            evidence=evidence,
         ),
         location=locate_node(blamed.verdict or verdict, said),
-        message=f"{where}: {said}{tail}",
-        code="TA203" if not isinstance(attempt, Hung | OutOfMemory) else "TA204",
+        message=f"{verdict.name}: {said}" if died else f"{verdict.name} refuses the model: {said}{tail}",
+        code="TA204" if died else "TA203",
     )
 
 

@@ -16,7 +16,8 @@ from tautomer.adapters.protocols import Adapter
 from tautomer.checking.attempts import Bench, describe, failed_to_answer
 from tautomer.checking.findings import findings_of, source_failed, warnings_of
 from tautomer.checking.onnx_models import judged_among_themselves, unconverted
-from tautomer.checking.pipeline import Conversion, Listener, SourceResult, convert, run_runtime, run_source
+from tautomer.checking.pipeline import Listener, convert, run_runtime, run_source
+from tautomer.checking.results import Conversion, SourceResult
 from tautomer.checking.sources import SourceFile, recognise, resolve_converters, resolve_runtimes, sample_files
 from tautomer.checking.verdicts import Verdict, values_of
 from tautomer.errors import InternalError, NotInstalledError
@@ -32,6 +33,7 @@ from tautomer.model import (
     Report,
     Tensor,
 )
+from tautomer.model.report_json import decode, encode
 from tautomer.numerics.tolerance import smallest_passing
 
 _NAMED_VERSIONS = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxscript", "torch", "transformers")
@@ -134,13 +136,17 @@ def _checked(
         seed=settings.seed,
         reports=reports,
     )
+    report = _with_final_paths(report, bench.run_folder)
     return CheckedRun(report, _finish(bench.run_folder, report, settings.keep), models)
 
 
-def _finish(folder: RunFolder, report: CheckReport, keep: Keep) -> Path | None:
-    import msgspec
+def _with_final_paths(report: CheckReport, folder: RunFolder) -> CheckReport:
+    """The report with paths as they will be: messages of runtimes quote the folder in which the run is being built."""
+    return decode(encode(report).replace(str(folder.path).encode(), str(folder.final_path).encode()))
 
-    folder.file("report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+
+def _finish(folder: RunFolder, report: CheckReport, keep: Keep) -> Path | None:
+    folder.file("report.json").write_bytes(encode(report))
     if keep is Keep.NONE:
         folder.abandon()
         return None

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from tautomer.checking.attempts import Bench
 from tautomer.checking.interface import read_interface
-from tautomer.checking.pipeline import Conversion, SourceResult, check_file
 from tautomer.checking.records import CheckpointRecord
+from tautomer.checking.results import Conversion, SourceResult
 from tautomer.checking.sources import SourceFile
+from tautomer.checking.validation import check_files
 from tautomer.checking.verdicts import SourceTruth, Verdict, judge_checkpoint, values_of
 from tautomer.model import Tensor
 from tautomer.numerics.judge import Reference
@@ -26,7 +27,7 @@ def unconverted(bench: Bench, source_file: SourceFile, source: SourceResult) -> 
         attempt=source.attempt,
         opset=graph.opset,
     )
-    conversion.verdicts.append(check_file(bench, source_file.adapter, conversion))
+    conversion.verdicts.append(check_files(bench, source_file.adapter.host, conversion))
     return conversion
 
 
@@ -45,7 +46,7 @@ def judged_among_themselves(
         given or _answers([verdict.record for verdict in verdicts], index) for index, given in enumerate(truth.sets)
     )
     stand_in = SourceTruth(sets, truth.reasons)
-    return stand_in, [judge_checkpoint(verdict.record, stand_in, conversion.output_names) for verdict in verdicts]
+    return stand_in, [judge_checkpoint(verdict.record, stand_in) for verdict in verdicts]
 
 
 def _answers(records: Sequence[CheckpointRecord], index: int) -> dict[str, Reference]:

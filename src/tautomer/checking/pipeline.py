@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 from tautomer.adapters.protocols import Adapter
 from tautomer.checking.attempts import Bench, describe
-from tautomer.checking.interface import InterfaceFault, frozen_dimensions, match_inputs, match_outputs, read_interface
+from tautomer.checking.matching import match_interfaces
 from tautomer.checking.records import (
     CheckpointRecord,
     ConstantRuns,
@@ -19,8 +17,10 @@ from tautomer.checking.records import (
     last_stage,
     unfinished_run,
 )
-from tautomer.checking.verdicts import RunFault, SourceTruth, Verdict, judge_checkpoint, values_of
-from tautomer.model import Attempt, CheckSettings, Completed, Outcome, Refused, Stage, Tensor
+from tautomer.checking.results import Conversion, SourceResult
+from tautomer.checking.validation import check_files
+from tautomer.checking.verdicts import SourceTruth, Verdict, judge_checkpoint, values_of
+from tautomer.model import Attempt, CheckSettings, Completed, Refused, Stage, Tensor
 from tautomer.numerics.judge import Reference
 
 CONSTANT_SAMPLES = 8
@@ -35,47 +35,6 @@ class Listener(Protocol):
 
     def done(self, name: str, seconds: float, outcome: str | None = None) -> None:
         """The step has ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceResult:
-    """The source as its worker reported it.
-
-    Attributes:
-        truth: what it answers; None where the worker did not come to an end.
-        facts: notes, digests, dynamic dimensions, scalars and constants of the source.
-        inputs: files of input values, one an input set.
-        attempt: how the worker ended.
-    """
-
-    truth: SourceTruth | None
-    facts: Mapping[str, Any]
-    inputs: tuple[Path, ...]
-    attempt: Attempt
-
-
-@dataclass(slots=True)
-class Conversion:
-    """What one converter made of the source.
-
-    Attributes:
-        verdicts: of its checkpoints in order, the checker's last.
-        model: the file a runtime gets; None where there is none.
-        feeds: graph input -> source path.
-        output_names: graph output -> source path.
-        interface: differences of interfaces.
-        attempt: how the worker ended; None where nothing was converted.
-        full_check: the message of the checker's shape inference where only that refused.
-    """
-
-    verdicts: list[Verdict]
-    model: Path | None
-    feeds: dict[str, str]
-    output_names: dict[str, str]
-    interface: list[InterfaceFault]
-    attempt: Attempt | None
-    full_check: str | None = None
-    opset: int | None = None
 
 
 def run_source(bench: Bench, adapter: Adapter, spec: Mapping[str, Any]) -> SourceResult:
@@ -147,16 +106,15 @@ def convert(
         _attribute(records, converter, attempt, converted=saved is not None)
     onnx_records = [record for record in records if record.path is not None]
     if onnx_records:
-        _match(conversion, onnx_records, records, source)
+        match_interfaces(conversion, records, source)
         listener.stage(converter.name, "evaluating checkpoints in float64")
-        _evaluate(bench, converter, conversion, onnx_records, source)
+        _evaluate(bench, converter, onnx_records, source)
     for record in records:
-        names = conversion.output_names if record.path is not None else None
-        conversion.verdicts.append(judge_checkpoint(record, source.truth, names))
+        conversion.verdicts.append(judge_checkpoint(record, source.truth))
     if saved is not None:
         conversion.model = saved.path
         _explain_constants(bench, converter, conversion, source, settings)
-        conversion.verdicts.append(check_file(bench, converter, conversion))
+        conversion.verdicts.append(check_files(bench, converter.host, conversion))
     listener.done(converter.name, sum(verdict.record.seconds for verdict in conversion.verdicts))
     return conversion
 
@@ -186,56 +144,17 @@ def _attribute(records: list[CheckpointRecord], converter: Adapter, attempt: Att
     )
 
 
-def _match(
-    conversion: Conversion,
-    onnx_records: Sequence[CheckpointRecord],
-    records: Sequence[CheckpointRecord],
-    source: SourceResult,
-) -> None:
-    """Compare interfaces and remember how the graph is fed."""
-    assert source.truth is not None
-    last = onnx_records[-1]
-    assert last.path is not None
-    graph = read_interface(last.path)
-    conversion.opset = graph.opset
-    captured = next((record.facts for record in records if "inputs" in record.facts), {})
-    unused = [*source.facts.get("unused_inputs", ()), *captured.get("unused_inputs", ())]
-    values = [(one["name"], values_of(file)) for one, file in zip(source.facts["sets"], source.inputs, strict=True)]
-    matched = match_inputs(graph.inputs, values[0][1], captured.get("inputs", {}), unused)
-    conversion.feeds = matched.feeds
-    conversion.interface.extend(matched.faults)
-    dynamic = source.facts.get("dynamic", [])
-    for fault in frozen_dimensions(graph.inputs, matched.feeds, dynamic, values):
-        conversion.interface.append(replace(fault, stage=_frozen_at(fault, records, matched.feeds)))
-    conversion.output_names, faults = match_outputs(graph.outputs, source.truth.output_paths)
-    conversion.interface.extend(faults)
-
-
-def _frozen_at(fault: InterfaceFault, records: Sequence[CheckpointRecord], feeds: Mapping[str, str]) -> Stage:
-    """The first stage whose checkpoint holds the dimension at one size."""
-    assert fault.dimension is not None
-    path, axis = fault.dimension
-    for record in records:
-        fixed = record.facts.get("fixed")
-        if fixed is not None and str(axis) in fixed.get(path, {}):
-            return record.stage
-        if record.path is not None:
-            for spec in read_interface(record.path).inputs:
-                if feeds.get(spec.name) == path and spec.shape is not None and isinstance(spec.shape[axis], int):
-                    return record.stage
-    return Stage.EXPORT
-
-
 def _evaluate(
     bench: Bench,
     converter: Adapter,
-    conversion: Conversion,
     records: Sequence[CheckpointRecord],
     source: SourceResult,
 ) -> None:
     """Evaluate each distinct function once, in its own types and in float64."""
     first_with: dict[str, CheckpointRecord] = {}
     for record in records:
+        if record.runs:
+            continue  # it could not be read, which has been said
         earlier = first_with.get(record.digest or "")
         if earlier is not None:
             record.same_as = earlier.name
@@ -245,32 +164,29 @@ def _evaluate(
         attempt = bench.run(
             converter.host,
             "tautomer.adapters.onnx_files.evaluation:evaluate",
-            evaluation_arguments(record, conversion.feeds, source),
+            evaluation_arguments(record, source),
             label=f"evaluate {converter.name} {record.name}",
         )
         add_runs(record, attempt.events)
         if isinstance(attempt, Refused) and "EvaluatorError" in " ".join(attempt.mro):
             error = {"type": attempt.error_type.rpartition(".")[2], "message": attempt.message}
-            record.runs[("declared", 0)] = _error_run(error)
+            record.runs[("declared", 0)] = RunRecord.of_error(error)
         elif not isinstance(attempt, Completed):
             record.runs.setdefault(
-                ("float64", 0), _error_run({"type": "NotLiftable", "message": f"evaluation ended: {describe(attempt)}"})
+                ("float64", 0),
+                RunRecord.of_error({"type": "NotLiftable", "message": f"evaluation ended: {describe(attempt)}"}),
             )
         if record.digest is not None:
             first_with[record.digest] = record
 
 
-def _error_run(error: Mapping[str, Any]) -> RunRecord:
-    return RunRecord(None, error, 0.0, 0)
-
-
-def evaluation_arguments(record: CheckpointRecord, feeds: Mapping[str, str], source: SourceResult) -> dict[str, Any]:
+def evaluation_arguments(record: CheckpointRecord, source: SourceResult) -> dict[str, Any]:
     """Arguments of an evaluation task."""
     return {
         "model": str(record.path),
         "checkpoint": record.name,
         "inputs": [str(path) for path in source.inputs],
-        "feeds": dict(feeds),
+        "feeds": record.feeds,
         "opset_override": record.opset_override,
     }
 
@@ -292,7 +208,7 @@ def _explain_constants(
             before = [
                 one.record for one in conversion.verdicts[:position] if one.record.path is not None and one.judged
             ]
-            arguments = evaluation_arguments(record, conversion.feeds, source) | {
+            arguments = evaluation_arguments(record, source) | {
                 "samples": CONSTANT_SAMPLES,
                 "own_constants": source.facts.get("constants", []),
                 "own_scalars": source.facts.get("scalars", []),
@@ -308,35 +224,7 @@ def _explain_constants(
             add_runs(record, attempt.events)
             asked[key] = record.constants
         record.constants = asked[key]
-        conversion.verdicts[position] = judge_checkpoint(record, source.truth, conversion.output_names)
-
-
-def check_file(bench: Bench, adapter: Adapter, conversion: Conversion) -> Verdict:
-    """Run onnx.checker on the file."""
-    record = CheckpointRecord("checker", Stage.VALIDATION, conversion.model)
-    attempt = bench.run(
-        adapter.host,
-        "tautomer.adapters.onnx_files.checker:check_file",
-        {"model": str(conversion.model)},
-        label=f"checker {adapter.name}",
-    )
-    record.add_cost(attempt.resources.seconds, attempt.resources.peak_memory_bytes)
-    verdict = Verdict(record)
-    if not isinstance(attempt, Completed):
-        record.failure = attempt
-        verdict.outcome = Outcome.FAILED
-    elif attempt.result["plain"]:
-        verdict.outcome = Outcome.FAILED
-        verdict.errors.append(_run_fault(attempt.result["plain"]))
-    elif attempt.result["full"]:
-        verdict.outcome = Outcome.FAILED
-        verdict.errors.append(_run_fault(attempt.result["full"]))
-        conversion.full_check = attempt.result["full"]
-    return verdict
-
-
-def _run_fault(message: str) -> RunFault:
-    return RunFault(0, {"type": "ValidationError", "message": message})
+        conversion.verdicts[position] = judge_checkpoint(record, source.truth)
 
 
 def run_runtime(
@@ -347,7 +235,9 @@ def run_runtime(
     verdicts = []
     for checkpoint in runtime.checkpoints:
         listener.stage(checkpoint.name, label)
-        record = CheckpointRecord(checkpoint.name, checkpoint.stage, conversion.model)
+        record = CheckpointRecord(
+            checkpoint.name, checkpoint.stage, conversion.model, output_names=conversion.output_names
+        )
         attempt = bench.run(
             runtime.host,
             runtime.task,
@@ -370,7 +260,7 @@ def run_runtime(
             record.stage, record.doing = last_stage(attempt.events, checkpoint.stage)
         elif checkpoint.stage is Stage.RUNTIME_OPTIMIZATION:
             record.stage = Stage.RUNTIME_OPTIMIZATION
-        verdict = judge_checkpoint(record, source.truth, conversion.output_names)
+        verdict = judge_checkpoint(record, source.truth)
         verdicts.append(verdict)
         listener.done(checkpoint.name, record.seconds, verdict.outcome)
     return verdicts

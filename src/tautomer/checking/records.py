@@ -19,6 +19,11 @@ class RunRecord:
     seconds: float
     peak_memory_bytes: int
 
+    @classmethod
+    def of_error(cls, error: Mapping[str, Any]) -> RunRecord:
+        """A run that ended before it began."""
+        return cls(None, error, 0.0, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class ConstantRuns:
@@ -39,6 +44,8 @@ class CheckpointRecord:
         doing: what was being done when it failed.
         same_as: an earlier checkpoint that holds the same function, whose runs stand for this one's.
         contradictions: values whose shape is not the one the graph states.
+        feeds: graph input -> source path, of this checkpoint's own graph.
+        output_names: graph output -> source path.
         constants: by input set, the outputs with exact constants, and their deviation when derived ones are perturbed.
     """
 
@@ -55,6 +62,8 @@ class CheckpointRecord:
     doing: str | None = None
     same_as: str | None = None
     contradictions: list[Mapping[str, Any]] = field(default_factory=list)
+    feeds: dict[str, str] = field(default_factory=dict)
+    output_names: dict[str, str] | None = None
     constants: dict[int, ConstantRuns] = field(default_factory=dict)
 
     @property

@@ -153,15 +153,15 @@ def values_of(path: Path) -> Mapping[str, Value]:
     return values
 
 
-def judge_checkpoint(record: CheckpointRecord, truth: SourceTruth, output_names: Mapping[str, str] | None) -> Verdict:
+def judge_checkpoint(record: CheckpointRecord, truth: SourceTruth) -> Verdict:
     """Judge one checkpoint.
 
     Args:
         record: its runs.
         truth: the source's answers.
-        output_names: graph output name -> path of the source's output; None where values are already named by path.
     """
     verdict = Verdict(record)
+    output_names = record.output_names  # None where values are named by the source's paths
     if record.failure is not None and not record.runs:
         verdict.outcome = Outcome.FAILED
         return verdict

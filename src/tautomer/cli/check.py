@@ -111,7 +111,7 @@ def _run(model: Path, settings: CheckSettings, *, html_path: Path | None, json_p
 
 def _show(checked: CheckedRun, *, json_on_stdout: bool, page: bool) -> None:
     if json_on_stdout:
-        from tautomer.report.json_report import encode
+        from tautomer.model.report_json import encode
 
         write_result(encode(checked.report))
         if checked.kept_at is not None:
@@ -137,7 +137,7 @@ def _write_files(checked: CheckedRun, html_path: Path | None, json_path: str | N
         write_report(html_path, page.encode("utf-8"))
         write_note(f"HTML report: {html_path}")
     if json_path is not None:
-        from tautomer.report.json_report import encode
+        from tautomer.model.report_json import encode
 
         write_report(json_path, encode(checked.report))
         write_note(f"JSON report: {json_path}")

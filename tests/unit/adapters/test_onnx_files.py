@@ -32,7 +32,9 @@ WEIGHT = np.arange(32 * 32, dtype=np.float32).reshape(32, 32)
 
 def test_the_digest_is_of_the_function_and_not_of_its_storage(tmp_path):
     onnx.save(model(WEIGHT), tmp_path / "a.onnx")
-    onnx.save(model(WEIGHT, doc="said"), tmp_path / "b.onnx", save_as_external_data=True, location="b.data", size_threshold=0)
+    onnx.save(
+        model(WEIGHT, doc="said"), tmp_path / "b.onnx", save_as_external_data=True, location="b.data", size_threshold=0
+    )
     changed = WEIGHT.copy()
     changed[3, 3] += 1
     onnx.save(model(changed), tmp_path / "c.onnx")

@@ -91,7 +91,11 @@ def test_the_envelope_of_values_that_are_only_moved_is_zero():
     x = torch.randn(6)
     captured = capture(lambda t: t.flip(0).reshape(2, 3).relu(), CallArguments((x,), {}))
     envelope = Envelope(captured, [x], GraphRun(captured.graph, lift=True).outputs(x), seed=0, samples=4)
-    assert not envelope.variance["output"].array.any() if "output" in envelope.variance else not envelope.variance["0"].array.any()
+    assert (
+        not envelope.variance["output"].array.any()
+        if "output" in envelope.variance
+        else not envelope.variance["0"].array.any()
+    )
 
 
 def test_exact_inputs_do_not_excuse_a_pointwise_operator():
@@ -144,7 +148,11 @@ def test_a_second_size_follows_the_symbols():
     call = CallArguments((torch.zeros(2, 4), torch.zeros(2, 3)), {})
     shapes = ({0: batch, 1: length}, {0: batch})
     dimensions = dynamic_dimensions(call, shapes, ("a", "b"))
-    assert [(one.path, one.axis, one.symbol) for one in dimensions] == [("a", 0, "batch"), ("a", 1, "length"), ("b", 0, "batch")]
+    assert [(one.path, one.axis, one.symbol) for one in dimensions] == [
+        ("a", 0, "batch"),
+        ("a", 1, "length"),
+        ("b", 0, "batch"),
+    ]
     other = resized(call, dimensions, double=False, paths=("a", "b"))
     assert [tuple(one.shape) for one in other.args] == [(3, 3), (3, 3)]
     assert not_varied(dimensions, [{"a": (2, 4), "b": (2, 3)}, {"a": (5, 4), "b": (5, 3)}]) == [dimensions[1]]

@@ -10,7 +10,7 @@ import pytest
 
 from tautomer.errors import InternalError, MisuseError, NotInstalledError
 from tautomer.model import CheckSettings, Keep, Limits, Outcome
-from tautomer.report.json_report import decode
+from tautomer.model.report_json import decode
 
 STATUSES = {
     Outcome.EQUIVALENT: 0,

@@ -10,6 +10,7 @@ from typing import Any
 
 from tautomer.adapters.onnx_files.digest import function_digest
 from tautomer.adapters.worker_api import Channel, peak_memory_bytes, reset_peak_memory
+from tautomer.errors import ModelFileError
 from tautomer.model import ArtifactKind, Stage
 
 
@@ -44,7 +45,12 @@ class Recorder:
     ) -> None:
         """A checkpoint exists now; its time is what passed since the last `begin` or checkpoint."""
         seconds, peak = time.perf_counter() - self._since, peak_memory_bytes()
-        digest = function_digest(path, opset_override) if path is not None and kind is ArtifactKind.ONNX else None
+        digest = None
+        if path is not None and kind is ArtifactKind.ONNX:
+            try:
+                digest = function_digest(path, opset_override)
+            except ModelFileError as error:  # what the exporter wrote is a result, not the user's misuse
+                facts["unreadable"] = error.message
         self._channel.emit(
             "checkpoint",
             checkpoint=name,

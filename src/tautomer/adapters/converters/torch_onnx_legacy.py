@@ -17,6 +17,9 @@ from tautomer.adapters.torch_host import TORCH_HOST
 from tautomer.adapters.worker_api import Channel
 from tautomer.model import ArtifactKind, Stage
 
+UNSAVED = "unsaved.onnx"
+"""The graph before the exporter writes it, next to the file, because tensors over 2 GB lie there already."""
+
 ADAPTER = Adapter(
     name="torch.onnx-legacy",
     kind=AdapterKind.CONVERTER,
@@ -74,12 +77,14 @@ def convert(
             "translated",
             Stage.NODE_CONVERSION,
             kind=ArtifactKind.ONNX,
-            path=folder / "unfolded" / "model.onnx",
+            path=folder / "unfolded" / UNSAVED,
             parent="traced",
         )
     path = folder / "model" / "model.onnx"
     _export(recorder, prepared, settings, names, path, fold=True)
-    recorder.checkpoint("optimized", Stage.OPTIMIZATION, kind=ArtifactKind.ONNX, path=path, parent="translated")
+    recorder.checkpoint(
+        "optimized", Stage.OPTIMIZATION, kind=ArtifactKind.ONNX, path=path.parent / UNSAVED, parent="translated"
+    )
     recorder.checkpoint("saved", Stage.EXPORT, kind=ArtifactKind.ONNX, path=path, parent="optimized")
     recorder.begin(Stage.LOAD_MODEL, "running the traced program")
     _run_traced(channel, traced, prepared, expected["output_paths"])
@@ -171,21 +176,30 @@ def _export(
     if program.model.training:
         options["training"] = torch.onnx.TrainingMode.PRESERVE
     recorder.begin(Stage.LOAD_MODEL, "tracing the program for export")
-    with _watched(recorder):
+    with _watched(recorder, path.parent / UNSAVED):
         torch.onnx.export(model, args, str(path), dynamo=False, **options)
 
 
 @contextlib.contextmanager
-def _watched(recorder: Recorder) -> Iterator[None]:
-    """Follow the exporter from function to function, so that what it raises is attributed to its step."""
+def _watched(recorder: Recorder, unsaved: Path) -> Iterator[None]:
+    """Follow the exporter from function to function, so that what it raises is attributed to its step.
+
+    The graph as it is handed to the function that writes the file is kept at `unsaved`.
+    """
     from torch.onnx._internal import torchscript_exporter
 
     utils: Any = torchscript_exporter.utils
     optimize_graph, compiled, to_graph = utils._optimize_graph, utils._C, utils._model_to_graph
+    writer = utils.onnx_proto_utils
+    export_file = writer._export_file
 
     def on_optimize_graph(*arguments: Any, **keywords: Any) -> Any:
         recorder.begin(Stage.NODE_CONVERSION, "translating operators to ONNX")
         return optimize_graph(*arguments, **keywords)
+
+    def on_export_file(model_bytes: bytes, *arguments: Any, **keywords: Any) -> Any:
+        unsaved.write_bytes(model_bytes)
+        return export_file(model_bytes, *arguments, **keywords)
 
     def on_to_graph(*arguments: Any, **keywords: Any) -> Any:
         result = to_graph(*arguments, **keywords)
@@ -204,6 +218,7 @@ def _watched(recorder: Recorder) -> Iterator[None]:
         patched(utils, "_optimize_graph", on_optimize_graph),
         patched(utils, "_C", Compiled()),
         patched(utils, "_model_to_graph", on_to_graph),
+        patched(writer, "_export_file", on_export_file),
     ):
         yield
 

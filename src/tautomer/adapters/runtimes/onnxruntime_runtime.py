@@ -20,8 +20,8 @@ ADAPTER = Adapter(
     extra="onnxruntime",
     accepts=(ArtifactKind.ONNX,),
     checkpoints=(
-        AdapterCheckpoint("onnxruntime unoptimized", Stage.RUNTIME_LOAD, "disabled"),
-        AdapterCheckpoint("onnxruntime optimized", Stage.RUNTIME_OPTIMIZATION, "all"),
+        AdapterCheckpoint("ort unoptimized", Stage.RUNTIME_LOAD, "disabled"),
+        AdapterCheckpoint("ort optimized", Stage.RUNTIME_OPTIMIZATION, "all"),
     ),
 )
 

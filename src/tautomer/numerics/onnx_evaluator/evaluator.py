@@ -211,7 +211,9 @@ class Evaluator:
         schema = signatures.schema_of(step.domain, step.op_type, opset) if opset is not None else None
         if schema is None or opset is None:
             version = "that the model does not import" if opset is None else f"at opset {opset}"
-            raise UnsupportedOperator(
+            # What a standard domain does not define is no operator; another domain may define what we do not know.
+            kind = InvalidNode if step.domain in ("", "ai.onnx.ml") else UnsupportedOperator
+            raise kind(
                 f"no operator of this name in domain {step.domain or 'ai.onnx'!r} {version}", **location_of(step)
             )
         if step.op_type == "Constant" and step.domain == "":

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tautomer.errors import MisuseError
-from tautomer.model import SCHEMA, CheckReport
+from tautomer.model.reports import SCHEMA, CheckReport
 
 NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 """How numbers are spelled that JSON has no notation for."""

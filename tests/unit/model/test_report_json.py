@@ -19,8 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tautomer.errors import MisuseError
-from tautomer.model import SCHEMA, CheckReport
-from tautomer.report import json_report
+from tautomer.model import SCHEMA, CheckReport, report_json
 
 GOLDEN = Path(__file__).parent / "check-1.json"
 
@@ -53,12 +52,12 @@ def values_of(declared: Any) -> st.SearchStrategy[Any]:
 @given(values_of(CheckReport))
 def test_every_report_is_read_back_as_it_was_written(report: CheckReport) -> None:
     # Compared as text: NaN is not equal to itself, but its repr is.
-    assert repr(json_report.decode(json_report.encode(report))) == repr(report)
+    assert repr(report_json.decode(report_json.encode(report))) == repr(report)
 
 
 def test_the_golden_document_is_read_and_written_back_to_the_byte() -> None:
     golden = GOLDEN.read_bytes()
-    assert json_report.encode(json_report.decode(golden)) == golden
+    assert report_json.encode(report_json.decode(golden)) == golden
 
 
 def test_the_golden_document_shows_every_kind_of_object() -> None:
@@ -68,7 +67,7 @@ def test_the_golden_document_shows_every_kind_of_object() -> None:
 
 
 def test_field_names_are_the_schema_s() -> None:
-    document = json.loads(json_report.encode(samples.check(samples.divergent_report())))
+    document = json.loads(report_json.encode(samples.check(samples.divergent_report())))
     report = document["reports"][0]
     named = {
         "document": (
@@ -109,7 +108,7 @@ def test_numbers_that_are_not_finite_are_strings_and_come_back_as_numbers() -> N
         stability_rho=-math.inf,
     )
     report = dataclasses.replace(samples.equivalent_report(), checkpoints=[checkpoint])
-    data = json_report.encode(samples.check(report, settings={"rtol": math.inf, "nested": [math.nan]}))
+    data = report_json.encode(samples.check(report, settings={"rtol": math.inf, "nested": [math.nan]}))
     document = json.loads(data, parse_constant=lambda name: pytest.fail(f"bare {name} is not JSON"))
     written = document["reports"][0]["checkpoints"][0]
     assert (written["semantic_residual_u"], written["rounding_ratio"], written["stability_rho"]) == (
@@ -118,36 +117,36 @@ def test_numbers_that_are_not_finite_are_strings_and_come_back_as_numbers() -> N
         "-inf",
     )
     assert document["settings"] == {"rtol": "inf", "nested": ["nan"]}
-    read = json_report.decode(data).reports[0].checkpoints[0]
+    read = report_json.decode(data).reports[0].checkpoints[0]
     assert math.isnan(typing.cast(float, read.semantic_residual_u))
     assert (read.rounding_ratio, read.stability_rho) == (math.inf, -math.inf)
 
 
 def test_a_text_field_that_says_nan_stays_text() -> None:
     report = dataclasses.replace(samples.not_run_report(), model="nan", reason="inf")
-    read = json_report.decode(json_report.encode(samples.check(report))).reports[0]
+    read = report_json.decode(report_json.encode(samples.check(report))).reports[0]
     assert (read.model, read.reason) == ("nan", "inf")
 
 
 def test_a_lone_surrogate_becomes_its_escape() -> None:
     report = dataclasses.replace(samples.not_run_report(), model="caf\udce9.py")
-    read = json_report.decode(json_report.encode(samples.check(report)))
+    read = report_json.decode(report_json.encode(samples.check(report)))
     assert read.reports[0].model == "caf\\udce9.py"
 
 
 def test_paths_and_numpy_numbers_in_settings_are_written_plainly() -> None:
     import numpy as np
 
-    data = json_report.encode(samples.check(settings={"run_dir": Path("a/b"), "scale": np.float32(0.5), "to": ("x",)}))
+    data = report_json.encode(samples.check(settings={"run_dir": Path("a/b"), "scale": np.float32(0.5), "to": ("x",)}))
     assert json.loads(data)["settings"] == {"run_dir": str(Path("a/b")), "scale": 0.5, "to": ["x"]}
 
 
 def test_unknown_fields_are_ignored_and_missing_ones_get_their_defaults() -> None:
-    document = json.loads(json_report.encode(samples.check(samples.not_run_report())))
+    document = json.loads(report_json.encode(samples.check(samples.not_run_report())))
     document["later"] = {"x": 1}
     document["reports"][0]["later"] = [None]
     del document["reports"][0]["warnings"]
-    read = json_report.decode(json.dumps(document))
+    read = report_json.decode(json.dumps(document))
     assert read == samples.check(samples.not_run_report())
 
 
@@ -155,7 +154,7 @@ def test_unknown_fields_are_ignored_and_missing_ones_get_their_defaults() -> Non
 def test_another_schema_is_refused(schema: Any) -> None:
     document = json.loads(GOLDEN.read_text(encoding="utf-8")) | {"schema": schema}
     with pytest.raises(MisuseError, match=r"TA160 .*tautomer/check/1"):
-        json_report.decode(json.dumps(document))
+        report_json.decode(json.dumps(document))
 
 
 @pytest.mark.parametrize(
@@ -171,7 +170,7 @@ def test_another_schema_is_refused(schema: Any) -> None:
 )
 def test_what_is_no_report_is_refused(data: bytes, code: str) -> None:
     with pytest.raises(MisuseError) as refused:
-        json_report.decode(data)
+        report_json.decode(data)
     assert refused.value.code == code
 
 
@@ -179,13 +178,13 @@ def test_an_outcome_the_schema_does_not_know_is_refused() -> None:
     document = json.loads(GOLDEN.read_text(encoding="utf-8"))
     document["reports"][0]["outcome"] = "perhaps"
     with pytest.raises(MisuseError, match="TA161"):
-        json_report.decode(json.dumps(document))
+        report_json.decode(json.dumps(document))
 
 
 def test_importing_the_package_and_its_modules_loads_no_third_party_library_of_a_view() -> None:
     program = (
         "import sys, tautomer.report\n"
-        "from tautomer.report import html, json_report, output, progress, terminal\n"
+        "from tautomer.report import html, output, progress, terminal\n"
         "print(sorted({'rich', 'jinja2', 'msgspec'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -1,0 +1,53 @@
+"""What the steps of a check hand to one another: the source's answers, and one conversion with its verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tautomer.checking.interface import InterfaceFault
+from tautomer.checking.verdicts import SourceTruth, Verdict
+from tautomer.model import Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class SourceResult:
+    """The source as its worker reported it.
+
+    Attributes:
+        truth: what it answers; None where the worker did not come to an end.
+        facts: notes, digests, dynamic dimensions, scalars and constants of the source.
+        inputs: files of input values, one an input set.
+        attempt: how the worker ended.
+    """
+
+    truth: SourceTruth | None
+    facts: Mapping[str, Any]
+    inputs: tuple[Path, ...]
+    attempt: Attempt
+
+
+@dataclass(slots=True)
+class Conversion:
+    """What one converter made of the source.
+
+    Attributes:
+        verdicts: of its checkpoints in order, the checker's last.
+        model: the file a runtime gets; None where there is none.
+        feeds: graph input -> source path.
+        output_names: graph output -> source path.
+        interface: differences of interfaces.
+        attempt: how the worker ended; None where nothing was converted.
+        full_check: the message of the checker's shape inference where only that refused.
+    """
+
+    verdicts: list[Verdict]
+    model: Path | None
+    feeds: dict[str, str]
+    output_names: dict[str, str]
+    interface: list[InterfaceFault]
+    attempt: Attempt | None
+    full_check: str | None = None
+    opset: int | None = None
