@@ -25,8 +25,16 @@ class Said:
     stderr: str
 
 
+@pytest.fixture(scope="session", autouse=True)
+def bytecode_is_written():
+    """As it is for most people: a variable of the machine that runs the tests must not hide what a cache does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
-def pool():
+def pool(bytecode_is_written):
     with Pool() as running:
         yield running
 

@@ -371,10 +371,6 @@ def test_outputs_in_another_order_are_a_finding(check):
     assert report.symptom is Symptom.WRONG_MODEL
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="outputs of every checkpoint are named as the last file names them (checking/pipeline.py, _match)",
-)
 def test_an_output_that_vanished_is_named(check):
     report = check(spoilt("del graph.output[1]"))
     assert report.outcome in (Outcome.DIVERGENT, Outcome.FAILED)
@@ -400,10 +396,6 @@ graph.output[0].name = 'renamed'
     assert check(spoilt(body)).outcome is Outcome.EQUIVALENT
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="outputs of every checkpoint are named as the last file names them (checking/pipeline.py, _match)",
-)
 def test_an_output_that_the_saving_renamed_and_changed_is_blamed_on_the_saving(check):
     body = """
 graph.node.append(onnx.helper.make_node('Neg', [graph.output[0].name], ['negated']))

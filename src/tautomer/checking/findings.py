@@ -60,7 +60,7 @@ def findings_of(conversion: Conversion, runtime: Sequence[Verdict], training: Se
     refused = next((verdict for verdict in runtime if verdict.outcome is Outcome.FAILED), None)
     divergent = next((verdict for verdict in runtime if verdict.outcome is Outcome.DIVERGENT), None)
     if checker is not None and checker.faulty and conversion.full_check is None:
-        found.append(_refusal(checker, _blame_of_checker(checker, steps), Stage.VALIDATION))
+        found.append(_refusal(checker, _blame_of_checker(checker, steps, runtime), Stage.VALIDATION))
     elif refused is not None and not (frozen and _refuses_only_sizes(refused)):
         surfaced = _stage_of(refused)
         found.append(_refusal(refused, blame(steps, _runtime_cause(refused, runtime, surfaced)), surfaced))
@@ -211,12 +211,15 @@ def blame(steps: Sequence[Verdict], surfaced: Stage) -> Blame:
     return Blame(first.stage, first, f"'{first.name}' is the first checkpoint that deviates")
 
 
-def _blame_of_checker(checker: Verdict, steps: Sequence[Verdict]) -> Blame:
+def _blame_of_checker(checker: Verdict, steps: Sequence[Verdict], runtime: Sequence[Verdict]) -> Blame:
     """The first checkpoint that deviates, or the first that the checker refuses, whichever comes first."""
     deviating = blame(steps, Stage.VALIDATION)
     refused = checker.record.facts.get("first_refused")
     if deviating.verdict is not None or not refused:
         return deviating
+    if refused["every"] and runtime and all(verdict.outcome is Outcome.EQUIVALENT for verdict in runtime):
+        evidence = "onnx.checker refuses every checkpoint, although the runtime computes the source's function"
+        return Blame(Stage.VALIDATION, None, evidence)
     return Blame(
         Stage(refused["stage"]),
         next((one for one in steps if one.name == refused["checkpoint"]), None),

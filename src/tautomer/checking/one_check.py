@@ -287,9 +287,12 @@ def _differences(
     """The input set on which target and source are furthest apart, and the largest difference on each."""
     severity: dict[int, float] = {}
     largest: dict[int, float] = {}
-    for verdict in runtime or conversion.verdicts:
+    verdicts = runtime or conversion.verdicts
+    last = verdicts[-1] if verdicts else None  # what is deployed
+    for verdict in verdicts:
         for index, judgement in verdict.judgements:
-            largest[index] = max(largest.get(index, 0.0), judgement.max_abs or 0.0)
+            if verdict is last:
+                largest[index] = max(largest.get(index, 0.0), judgement.max_abs or 0.0)
             weight = float("inf") if judgement.strict else (judgement.rounding_ratio or 0.0)
             severity[index] = max(severity.get(index, 0.0), weight)
         for fault in verdict.errors:

@@ -45,15 +45,21 @@ def _check(bench: Bench, host: WarmHost, path: Path, label: str) -> Attempt:
 
 
 def _first_refused(bench: Bench, host: WarmHost, conversion: Conversion) -> dict[str, Any] | None:
-    """Walk back from the saved file while the checker refuses; a graph whose opset label is stale is not asked."""
+    """Walk back from the saved file while the checker refuses; a graph whose opset label is stale is not asked.
+
+    `every` says that there was none it accepts.
+    """
+    asked = [
+        verdict.record
+        for verdict in conversion.verdicts
+        if verdict.record.path is not None and verdict.record.opset_override is None
+    ]
     found: dict[str, Any] | None = None
-    for verdict in reversed(conversion.verdicts):
-        record = verdict.record
-        if record.path is None or record.opset_override is not None:
-            break
-        if record.path != conversion.model or record.name == "saved":
+    for record in reversed(asked):
+        if record.path != conversion.model:
+            assert record.path is not None
             attempt = _check(bench, host, record.path, f"checker {record.name}")
             if not isinstance(attempt, Completed) or not attempt.result["plain"]:
                 break
-        found = {"checkpoint": record.name, "stage": str(record.stage)}
+        found = {"checkpoint": record.name, "stage": str(record.stage), "every": record is asked[0]}
     return found

@@ -194,7 +194,6 @@ FAULTS = (
         saving_exchanges_outputs,
         "pair.py",
         _PLACE,
-        misjudged="every checkpoint is matched by the interface of the saved file instead of its own",
     ),
     divergent(
         _STAGE,
@@ -202,7 +201,6 @@ FAULTS = (
         "two_softmaxes.py",
         _PLACE,
         converter="torch.onnx-legacy",
-        misjudged="graphs of this exporter are seen only as files, and each went through the same writer",
     ),
     failed(
         _STAGE,
@@ -210,15 +208,13 @@ FAULTS = (
         "encoder.py",
         _PLACE,
         symptom_stage=Stage.VALIDATION,
-        misjudged="the checker sees the saved file alone, so nothing says that the checkpoint before it passes",
     ),
     failed(
         _STAGE,
         saving_ends_early,
         "encoder.py",
         _PLACE,
-        symptom_stage=Stage.VALIDATION,
-        misjudged="a file that the exporter did not write to its end is called the user's unreadable model",
+        symptom_stage=Stage.RUNTIME_LOAD,
     ),
     failed(
         _STAGE,
@@ -226,7 +222,6 @@ FAULTS = (
         "encoder.py",
         _PLACE,
         symptom_stage=Stage.VALIDATION,
-        misjudged="a file that the exporter did not write to its end is called the user's unreadable model",
     ),
     failed(_STAGE, saving_raises, "encoder.py", _PLACE),
     failed(_STAGE, legacy_saving_raises, "encoder.py", _PLACE, converter="torch.onnx-legacy"),

@@ -112,7 +112,6 @@ FAULTS = (
         "encoder.py",
         _PLACE,
         symptom_stage=Stage.RUNTIME_EXECUTION,
-        misjudged="an error in a run is laid on execution although the session without optimization runs",
     ),
     failed(
         _STAGE,
@@ -120,6 +119,5 @@ FAULTS = (
         "encoder.py",
         _PLACE,
         symptom_stage=Stage.RUNTIME_EXECUTION,
-        misjudged="a crash in a run is laid on execution although the session without optimization runs",
     ),
 )

@@ -1,4 +1,4 @@
-"""ONNX files: digests of the function, snapshots that share weights, fingerprints, external data that must not be opened."""
+"""ONNX files: digests of the function, snapshots that share weights, fingerprints, external data."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_the_envelope_of_values_that_are_only_moved_is_zero():
 
 
 def test_exact_inputs_do_not_excuse_a_pointwise_operator():
-    """1 % 0.1 stands within u of a jump; the inputs are exact, so the envelope stays at the size of the result's rounding."""
+    """1 % 0.1 stands within u of a jump; the inputs are exact, so only the result's rounding is perturbed."""
     x, y = torch.tensor([1.0]), torch.tensor([0.1])
     captured = capture(torch.remainder, CallArguments((x, y), {}))
     envelope = Envelope(captured, [x, y], GraphRun(captured.graph, lift=True).outputs(x, y), seed=0, samples=8)
