@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tautomer.checking.attempts import describe
 from tautomer.checking.interface import InterfaceFault
 from tautomer.checking.location import locate_node
+from tautomer.checking.matching import exchanged_outputs
 from tautomer.checking.results import Conversion
-from tautomer.checking.verdicts import RunFault, Verdict, error_text, fault_text
+from tautomer.checking.verdicts import RunFault, SourceTruth, Verdict, error_text, fault_text
 from tautomer.model import (
     Cause,
     CauseCategory,
@@ -43,12 +44,15 @@ class Blame:
     evidence: str
 
 
-def findings_of(conversion: Conversion, runtime: Sequence[Verdict], training: Sequence[str]) -> list[Finding]:
+def findings_of(
+    conversion: Conversion, runtime: Sequence[Verdict], truth: SourceTruth, training: Sequence[str]
+) -> list[Finding]:
     """Everything that is wrong with one pair, most telling first.
 
     Args:
         conversion: checkpoints of the converter, judged.
         runtime: checkpoints of the runtime, judged.
+        truth: what the source answers.
         training: operators of the source that act as in training.
     """
     if conversion.model is None:
@@ -65,7 +69,8 @@ def findings_of(conversion: Conversion, runtime: Sequence[Verdict], training: Se
         surfaced = _stage_of(refused)
         found.append(_refusal(refused, blame(steps, _runtime_cause(refused, runtime, surfaced)), surfaced))
     if divergent is not None and not frozen:
-        found.append(_divergence(divergent, steps, runtime, training))
+        exchanged = exchanged_outputs(divergent.record, truth)
+        found.append(_exchange(exchanged, steps) if exchanged else _divergence(divergent, steps, runtime, training))
     elif not found and steps and steps[-1].semantic_fault and steps[-1].outcome is Outcome.DIVERGENT:
         found.append(_divergence(steps[-1], steps, runtime, training))
     if not found and checker is not None and checker.faulty:
@@ -77,6 +82,8 @@ def findings_of(conversion: Conversion, runtime: Sequence[Verdict], training: Se
 def warnings_of(conversion: Conversion, runtime: Sequence[Verdict]) -> list[str]:
     """What a person should know although it is no finding."""
     said = [fault.message for fault in conversion.interface if fault.harmless]
+    if conversion.opset and conversion.opset_asked and conversion.opset != conversion.opset_asked:
+        said.append(f"opset {conversion.opset_asked} was asked for; the file has opset {conversion.opset}")
     ends_well = bool(runtime) and all(not verdict.faulty for verdict in runtime)
     deviating = [one for one in conversion.verdicts if one.faulty and one.stage is not Stage.VALIDATION]
     if deviating and ends_well:
@@ -294,6 +301,21 @@ def _divergence(
         location=locate_node(blamed.verdict, "") if blamed.verdict is not None else Location(),
         message=f"{said}, on input set {index}; {evidence}",
         code="TA301" if kind is not Kind.INTERFACE else "TA303",
+    )
+
+
+def _exchange(exchanged: Mapping[str, str], steps: Sequence[Verdict]) -> Finding:
+    """Outputs that are right but stand in each other's places are a difference of interfaces, not of numbers."""
+    blamed = blame(steps, Stage.RUNTIME_EXECUTION)
+    pairs = ", ".join(f"'{path}' holds what belongs in '{other}'" for path, other in exchanged.items())
+    return Finding(
+        outcome=Outcome.DIVERGENT,
+        symptom=Symptom.WRONG_MODEL,
+        stage=blamed.stage,
+        symptom_stage=Stage.RUNTIME_EXECUTION,
+        cause=Cause(category=CauseCategory.INCORRECT_ASSIGNMENT, kind=Kind.INTERFACE, evidence=blamed.evidence),
+        message=f"outputs are in another order: {pairs}; {blamed.evidence}",
+        code="TA303",
     )
 
 

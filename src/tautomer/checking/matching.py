@@ -15,9 +15,10 @@ from tautomer.checking.interface import (
 )
 from tautomer.checking.records import CheckpointRecord, RunRecord
 from tautomer.checking.results import Conversion, SourceResult
-from tautomer.checking.verdicts import values_of
+from tautomer.checking.verdicts import SourceTruth, values_of
 from tautomer.errors import ModelFileError
-from tautomer.model import Stage
+from tautomer.model import Stage, Tensor
+from tautomer.numerics.judge import judge_declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def match_interfaces(conversion: Conversion, records: Sequence[CheckpointRecord]
         try:
             if record.facts.get("unreadable"):
                 raise ModelFileError("TA115", str(record.facts["unreadable"]))
-            faults = _match(record, expected)
+            faults = _match(record, expected, conversion)
         except ModelFileError as error:
             record.runs[("declared", 0)] = RunRecord.of_error({"type": "UnreadableFile", "message": error.message})
             continue
@@ -63,9 +64,10 @@ def match_interfaces(conversion: Conversion, records: Sequence[CheckpointRecord]
         conversion.interface[:] = [replace(fault, stage=fault.stage or first_stage[fault.message]) for fault in faults]
 
 
-def _match(record: CheckpointRecord, expected: _Expected) -> list[InterfaceFault]:
+def _match(record: CheckpointRecord, expected: _Expected, conversion: Conversion) -> list[InterfaceFault]:
     assert record.path is not None
     graph = read_interface(record.path)
+    conversion.opset = graph.opset
     matched = match_inputs(graph.inputs, expected.values[0][1], expected.known, expected.unused)
     record.feeds = matched.feeds
     record.output_names, faults = match_outputs(graph.outputs, expected.outputs)
@@ -79,3 +81,24 @@ def _captured_stage(fault: InterfaceFault, records: Sequence[CheckpointRecord]) 
         return None
     path, axis = fault.dimension
     return next((record.stage for record in records if str(axis) in record.facts.get("fixed", {}).get(path, {})), None)
+
+
+def exchanged_outputs(record: CheckpointRecord, truth: SourceTruth) -> dict[str, str]:
+    """Outputs that are right in each other's places: path -> the path whose value stands there; empty if none."""
+    names = record.output_names or {}
+    values: dict[int, dict[str, Any]] = {}
+    for (precision, index), run in record.runs.items():
+        if precision == "declared" and run.values is not None:
+            values[index] = {names.get(name, name): value for name, value in values_of(run.values).items()}
+
+    def fits(path: str, reference_path: str) -> bool:
+        return bool(values) and all(
+            isinstance(found.get(path), Tensor)
+            and not judge_declared(truth.sets[index][reference_path], found[path]).faulty
+            for index, found in values.items()
+        )
+
+    wrong = [path for path in truth.output_paths if not fits(path, path)]
+    exchanged = {path: next((other for other in wrong if other != path and fits(path, other)), "") for path in wrong}
+    complete = len(wrong) > 1 and sorted(exchanged.values()) == sorted(wrong)
+    return exchanged if complete else {}

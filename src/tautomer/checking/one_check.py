@@ -227,7 +227,7 @@ def _judged(bench: Bench, source: SourceResult, conversion: Conversion, runtime:
     """The fields of a report whose pair was run."""
     assert source.truth is not None
     training = list(source.facts.get("training_operators", ()))
-    findings = findings_of(conversion, runtime, training)
+    findings = findings_of(conversion, runtime, source.truth, training)
     reasons = _reasons(source, conversion, runtime)
     log = conversion.attempt.log if conversion.attempt is not None else source.attempt.log
     failed = next((verdict.record.failure for verdict in runtime if verdict.record.failure is not None), None)

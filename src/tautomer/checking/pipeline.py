@@ -100,7 +100,7 @@ def convert(
     records = checkpoints_from(attempt.events)
     for record in records:
         add_runs(record, attempt.events)
-    conversion = Conversion([], None, {}, {}, [], attempt)
+    conversion = Conversion([], None, {}, {}, [], attempt, opset_asked=settings.opset)
     saved = next((record for record in records if record.name == converter.checkpoints[-1].name), None)
     if not isinstance(attempt, Completed):
         _attribute(records, converter, attempt, converted=saved is not None)

@@ -40,6 +40,7 @@ class Conversion:
         output_names: graph output -> source path.
         interface: differences of interfaces.
         attempt: how the worker ended; None where nothing was converted.
+        opset, opset_asked: what the file has, and what was asked for.
         full_check: the message of the checker's shape inference where only that refused.
     """
 
@@ -51,3 +52,4 @@ class Conversion:
     attempt: Attempt | None
     full_check: str | None = None
     opset: int | None = None
+    opset_asked: int | None = None
