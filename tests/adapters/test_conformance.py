@@ -306,9 +306,7 @@ def test_a_source_answers_the_same_twice(adapter, submit, artefacts):
 
 
 @each(AdapterKind.SOURCE)
-def test_a_source_that_cannot_be_read_is_refused_as_misuse(adapter, submit, tmp_path, request):
-    if adapter.name == "onnx":
-        request.applymarker(pytest.mark.xfail(strict=True, reason="InvalidModel is no misuse (sources/onnx_source.py)"))
+def test_a_source_that_cannot_be_read_is_refused_as_misuse(adapter, submit, tmp_path):
     for kind in adapter.accepts:
         broken = tmp_path / f"broken-{kind}"
         broken.write_bytes(b"raise ValueError('no model')\n")

@@ -157,9 +157,6 @@ def test_a_dynamic_recurrent_net_exports_twice_in_a_row(paths, pool, tmp_path):
     assert [str(one[0]["outcome"]) for one in (first, second)] == ["equivalent", "equivalent"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the module's bytecode is cached beside it (torch_programs/loading.py, _import_file)"
-)
 def test_a_file_that_changes_between_two_checks_is_read_anew(check, tmp_path):
     """Same size and, to the second, the same time: a cache of its bytecode would not notice."""
     path = tmp_path / "model.py"

@@ -190,6 +190,9 @@ def _reports(
             )
         return for_all(log=log, **_fields_of([source_failed(source.attempt, log)], []))
     truth = source.truth
+    if source_file.kind is not ArtifactKind.ONNX and not source.truth.output_paths:
+        nothing = "the source has no tensor outputs: nothing can be compared"
+        return for_all(outcome=Outcome.INCONCLUSIVE, reason=nothing, log=log)
     reports: list[Report] = []
     for converter in converters:
         try:

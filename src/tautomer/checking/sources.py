@@ -105,7 +105,7 @@ def resolve_converters(source: SourceFile, names: tuple[str, ...]) -> list[Adapt
         if source.kind not in converter.accepts:
             raise MisuseError(
                 "TA129",
-                f"converter '{name}' does not take a {source.kind.replace('_', ' ')}.",
+                f"converter '{name}' does not take this kind of source: {source.kind.replace('_', ' ')}.",
                 f"It takes: {', '.join(kind.replace('_', ' ') for kind in converter.accepts)}.",
             )
         found.append(converter)

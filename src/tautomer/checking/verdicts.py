@@ -190,7 +190,8 @@ def judge_checkpoint(record: CheckpointRecord, truth: SourceTruth) -> Verdict:
     elif verdict.reasons or not verdict.judgements:
         verdict.outcome = Outcome.INCONCLUSIVE
         if not verdict.reasons:
-            verdict.reasons.append("it was not executed")
+            nothing = "the source has no tensor outputs: nothing was compared"
+            verdict.reasons.append("it was not executed" if truth.output_paths else nothing)
     return verdict
 
 

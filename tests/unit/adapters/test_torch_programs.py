@@ -147,7 +147,7 @@ def test_a_second_size_follows_the_symbols():
     batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=4)
     call = CallArguments((torch.zeros(2, 4), torch.zeros(2, 3)), {})
     shapes = ({0: batch, 1: length}, {0: batch})
-    dimensions = dynamic_dimensions(call, shapes, ("a", "b"))
+    dimensions = dynamic_dimensions(call, shapes, ("a", "b")).dimensions
     assert [(one.path, one.axis, one.symbol) for one in dimensions] == [
         ("a", 0, "batch"),
         ("a", 1, "length"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from tautomer.adapters.onnx_files.digest import function_digest
 from tautomer.adapters.worker_api import Channel, peak_memory_bytes, reset_peak_memory
-from tautomer.errors import ModelFileError
+from tautomer.errors import MisuseError, ModelFileError
 from tautomer.model import ArtifactKind, Stage
 
 
@@ -66,6 +67,25 @@ class Recorder:
         )
         self._since = time.perf_counter()
         reset_peak_memory()
+
+
+_OURS = frozenset({"model", "args", "f", "kwargs", "dynamo", "opset_version", "dynamic_shapes", "dynamic_axes"})
+"""Arguments of `torch.onnx.export` that the model module, --opset and --via decide."""
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Refuse options that `torch.onnx.export` does not have, or that Tautomer sets itself.
+
+    Raises:
+        MisuseError: with the options there are.
+    """
+    import torch
+
+    known = set(inspect.signature(torch.onnx.export).parameters) - _OURS
+    for name in options:
+        if name not in known:
+            why = "is set by Tautomer itself" if name in _OURS else "is no option of torch.onnx.export"
+            raise MisuseError("TA101", f"--set {name}: '{name}' {why}.", f"Options: {', '.join(sorted(known))}.")
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from tautomer.adapters.converters.torch_exports import Recorder, patched, run_program
+from tautomer.adapters.converters.torch_exports import Recorder, check_options, patched, run_program
 from tautomer.adapters.onnx_files.snapshot import SnapshotFolder
 from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind
 from tautomer.adapters.torch_host import TORCH_HOST
@@ -95,8 +95,11 @@ def _export(channel: Channel, recorder: Recorder, prepared: Any, settings: dict[
     program = prepared.program
     prepared.reset()
     call = program.input_sets[0].call.copied()
+    # The exporter takes a dict that comes last for keyword arguments unless an empty one follows.
+    args = (*call.args, {}) if call.args and isinstance(call.args[-1], dict) and not call.kwargs else call.args
     path = channel.folder / "model" / "model.onnx"
     path.parent.mkdir()
+    check_options(settings.get("options", {}))
     options: dict[str, Any] = {"verbose": False, **settings.get("options", {})}
     if settings.get("opset") is not None:
         options["opset_version"] = settings["opset"]
@@ -105,7 +108,7 @@ def _export(channel: Channel, recorder: Recorder, prepared: Any, settings: dict[
     seen: dict[str, Any] = {}
     recorder.begin(Stage.LOAD_MODEL, "capturing the program")
     with _watched(channel, recorder, seen, prepared, settings.get("opset")):
-        torch.onnx.export(program.model, call.args, str(path), kwargs=call.kwargs or None, dynamo=True, **options)
+        torch.onnx.export(program.model, args, str(path), kwargs=call.kwargs or None, dynamo=True, **options)
     recorder.checkpoint("saved", Stage.EXPORT, kind=ArtifactKind.ONNX, path=path, parent="optimized")
     return seen
 
@@ -235,6 +238,8 @@ def interface_facts(program: Any, prepared: Any) -> dict[str, Any]:
 
 def _paths_in_order(program: Any, prepared: Any, leaves: Any) -> list[str]:
     """Paths of the source's input leaves in the order of the captured program, which may reorder keyword arguments."""
+    from tautomer.adapters.torch_programs.fitting import argument_names
+
     spec = program.call_spec.in_spec
     call = prepared.program.input_sets[0].call
     if spec is None or not call.kwargs:
@@ -243,20 +248,26 @@ def _paths_in_order(program: Any, prepared: Any, leaves: Any) -> list[str]:
     if not isinstance(keywords, list | tuple) or set(keywords) != set(call.kwargs):
         return list(leaves.paths)
     reordered = type(call)(call.args, {name: call.kwargs[name] for name in keywords})
-    return list(reordered.leaves(prepared.forward).paths)
+    return list(reordered.leaves(argument_names(prepared.program.model, len(call.args))).paths)
 
 
 def _run_exported_program(channel: Channel, name: str, program: Any, prepared: Any, output_paths: list[str]) -> None:
     from torch.utils import _pytree as pytree
 
     from tautomer.adapters.torch_programs.lift import GraphRun
+    from tautomer.adapters.torch_programs.state import ModuleState
 
+    module = program.module()
+    state = ModuleState.of(module)
     for index, one in enumerate(prepared.program.input_sets):
 
         def natively(one: Any = one) -> list[Any]:
             prepared.reset()
             call = one.call.copied()
-            return pytree.tree_leaves(program.module()(*call.args, **call.kwargs))
+            try:
+                return pytree.tree_leaves(module(*call.args, **call.kwargs))
+            finally:
+                state.restore()
 
         def exactly(one: Any = one) -> list[Any]:
             graph = program.module(check_guards=False)

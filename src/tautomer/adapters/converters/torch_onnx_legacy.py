@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tautomer.adapters.converters.torch_exports import Recorder, patched, run_program
+from tautomer.adapters.converters.torch_exports import Recorder, check_options, patched, run_program
 from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind
 from tautomer.adapters.torch_host import TORCH_HOST
 from tautomer.adapters.worker_api import Channel
@@ -68,6 +68,7 @@ def convert(
     recorder.begin(Stage.LOAD_MODEL, "loading the source")
     prepared = prepare(spec)
     verify_same_source(prepared, expected)
+    check_options(settings.get("options", {}))
     traced = _trace(recorder, prepared)
     names = _input_names(prepared)
     folder = channel.folder

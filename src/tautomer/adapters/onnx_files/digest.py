@@ -62,7 +62,7 @@ def read_structure(path: Path) -> onnx.ModelProto:
     except Exception as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelFileError("TA115", f"{path} is not a readable ONNX model: {text}") from error
-    if not model.HasField("graph") or (not model.graph.node and not model.graph.output):
+    if not model.HasField("graph"):
         raise ModelFileError("TA115", f"{path} is not a readable ONNX model: it holds no graph.")
     return model
 
@@ -96,11 +96,34 @@ def located(tensor: onnx.TensorProto, folder: Path) -> tuple[Path, int, int | No
         )
     if not path.is_file():
         raise ModelFileError("TA117", f"tensor '{tensor.name}' has its data in '{location}', which does not exist.")
-    offset = int(entries.get("offset", 0) or 0)
-    length = int(entries["length"]) if entries.get("length") else None
-    if offset + (length or 0) > path.stat().st_size:
-        raise ModelFileError("TA118", f"'{location}' is too short for tensor '{tensor.name}': the file is truncated.")
+    try:
+        offset = int(entries.get("offset") or 0)
+        length = int(entries["length"]) if entries.get("length") else None
+    except ValueError as error:
+        raise ModelFileError(
+            "TA118", f"tensor '{tensor.name}' states its place in '{location}' badly: {error}."
+        ) from error
+    available = path.stat().st_size - offset
+    needed = _size_bytes(tensor)
+    if offset < 0 or (length or 0) > available or needed > (available if length is None else length):
+        raise ModelFileError(
+            "TA118",
+            f"'{location}' does not hold tensor '{tensor.name}': it needs {needed} bytes, and {length or available} at "
+            f"offset {offset} of {path.stat().st_size} are stated; the file is truncated or the model is corrupt.",
+        )
     return path, offset, length
+
+
+def _size_bytes(tensor: onnx.TensorProto) -> int:
+    """Bytes a tensor takes; 0 where its type does not say (strings, and types that share a byte)."""
+    packed = {"INT4", "UINT4", "FLOAT4E2M1", "INT2", "UINT2", "STRING", "UNDEFINED"}
+    name = onnx.TensorProto.DataType.Name(tensor.data_type)
+    if name in packed:
+        return 0
+    elements = 1
+    for size in tensor.dims:
+        elements *= max(size, 0)
+    return elements * int(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
 
 
 def tensor_bytes(tensor: onnx.TensorProto, folder: Path) -> Iterator[bytes | memoryview]:

@@ -12,7 +12,7 @@ from tautomer.adapters.onnx_files.evaluation import as_value, kernel_table, to_a
 from tautomer.adapters.protocols import Adapter, AdapterKind
 from tautomer.adapters.runtimes.onnx_host import ONNX_HOST
 from tautomer.adapters.worker_api import Channel
-from tautomer.errors import InputsError
+from tautomer.errors import InputsError, ModelFileError
 from tautomer.model import ArtifactKind, Tensor, TensorSpec
 
 ADAPTER = Adapter(
@@ -36,11 +36,15 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = 8) -> di
     A set whose answer cannot be computed (an operator Tautomer does not know) has `s32` None and a reason.
     """
     from tautomer.adapters.tensor_file import write_values
-    from tautomer.numerics.onnx_evaluator import Evaluator, load_model
+    from tautomer.numerics.onnx_evaluator import Evaluator, InvalidModel, load_model
 
     channel.emit("stage", stage="load_model", doing="loading the model")
-    loaded = load_model(Path(spec["path"]))
-    declared = Evaluator(loaded, lift=False).inputs
+    try:
+        loaded = load_model(Path(spec["path"]))
+        declared = Evaluator(loaded, lift=False).inputs
+    except InvalidModel as error:
+        name = Path(spec["path"]).name
+        raise ModelFileError("TA115", f"{name} is not a sound ONNX model: {error.message}.") from error
     kernels = kernel_table()
     sets, notes = _input_sets(declared, spec, loaded, kernels)
     dynamic = [

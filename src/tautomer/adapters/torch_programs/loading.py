@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
+import contextlib
 import os
 import random
+import re
 import sys
 import traceback
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,8 @@ import torch
 
 from tautomer.adapters.torch_programs.input_files import read_call
 from tautomer.adapters.torch_programs.trees import CallArguments
-from tautomer.errors import InputsError, ModelFileError, UserCodeError
+from tautomer.adapters.worker_api import message_of
+from tautomer.errors import InputsError, ModelFileError, TautomerError, UserCodeError
 from tautomer.model import ArtifactKind
 
 
@@ -59,6 +62,21 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+@contextlib.contextmanager
+def users_code(code: str, doing: str, path: Path) -> Iterator[None]:
+    """Turn whatever the user's code raises, exceptions that end programs included, into a `UserCodeError`."""
+    try:
+        yield
+    except (TautomerError, MemoryError):
+        raise
+    except BaseException as error:
+        raise user_code_error(code, doing, path, error) from error
+
+
 def user_code_error(code: str, doing: str, path: Path, error: BaseException) -> UserCodeError:
     """Say what the user's code raised, with the user's own line."""
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename) == path:
@@ -74,7 +92,7 @@ def user_code_error(code: str, doing: str, path: Path, error: BaseException) -> 
             (f"{Path(own[-1].filename).name}:{own[-1].lineno}", own[-1].line or "") if own else (path.name, "")
         )
     shown = f" at `{line}`" if line else ""
-    text = str(error).strip()
+    text = " ".join(_CONTROL.sub(" ", _ESCAPE.sub("", message_of(error))).split())
     return UserCodeError(
         code,
         f"{doing} raised {type(error).__name__} in {where}{shown}: {text or 'no message'}",
@@ -153,10 +171,8 @@ def _load_module_file(path: Path, seed: int) -> TorchProgram:
     notes: list[str] = []
     seed_everything(seed)
     made_by = "model()" if callable(factory) else "Model()"
-    try:
+    with users_code("TA124", made_by, path):
         model = factory() if callable(factory) else model_class()  # type: ignore[misc]
-    except Exception as error:
-        raise user_code_error("TA124", made_by, path, error) from error
     if not callable(model):
         raise UserCodeError(
             "TA123", f"{made_by} in {path.name} returned {type(model).__name__}, which cannot be called."
@@ -177,10 +193,8 @@ def _load_module_file(path: Path, seed: int) -> TorchProgram:
         if function is None:
             continue
         seed_everything(seed)
-        try:
+        with users_code("TA125", f"{name}()", path):
             value = function()
-        except Exception as error:
-            raise user_code_error("TA125", f"{name}()", path, error) from error
         several = list(value) if name == "run_inputs" and isinstance(value, list) else [value]
         sets.extend(
             InputSet(f"{name}()" if len(several) == 1 else f"{name}()[{index}]", f"{name}()", CallArguments.of(one))
@@ -202,19 +216,16 @@ class _FunctionModule(torch.nn.Module):
 
 
 def _import_file(path: Path, seed: int) -> Any:
-    name = f"tautomer_user_{path.stem}"
-    specification = importlib.util.spec_from_file_location(name, path)
-    if specification is None or specification.loader is None:
-        raise ModelFileError("TA112", f"{path} is not a Python file.")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module
+    """The user's file as a module, compiled from its text: a bytecode cache beside it may be older than the file."""
+    module = types.ModuleType(f"tautomer_user_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module
+    sys.dont_write_bytecode = True
     sys.path.insert(0, str(path.parent))
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     seed_everything(seed)
-    try:
-        specification.loader.exec_module(module)
-    except Exception as error:
-        raise user_code_error("TA120", f"importing {path.name}", path, error) from error
+    with users_code("TA120", f"importing {path.name}", path):
+        exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)
     return module
 
 

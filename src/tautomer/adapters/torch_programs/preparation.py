@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from tautomer.adapters.torch_programs.loading import (
-    InputSet,
-    TorchProgram,
-    load_program,
-    seed_everything,
-    user_code_error,
+from tautomer.adapters.torch_programs.fitting import argument_names, forward_of, in_the_form_of, verify_fit
+from tautomer.adapters.torch_programs.loading import InputSet, TorchProgram, load_program, seed_everything, users_code
+from tautomer.adapters.torch_programs.second_size import (
+    DynamicDimension,
+    dynamic_dimensions,
+    not_varied,
+    program_dimensions,
+    resized,
+    varied_dimensions,
 )
-from tautomer.adapters.torch_programs.second_size import DynamicDimension, dynamic_dimensions, not_varied, resized
 from tautomer.adapters.torch_programs.state import ModuleState
-from tautomer.adapters.torch_programs.trees import Leaves, leaves_of, parameter_names
+from tautomer.adapters.torch_programs.trees import Leaves, leaves_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,11 @@ class PreparedProgram:
 
     Attributes:
         program: model, input sets (a derived second size included) and settings.
-        names: parameter names of positional arguments.
         dimensions: dimensions declared dynamic.
         notes: for the report.
     """
 
     program: TorchProgram
-    names: tuple[str, ...]
     dimensions: tuple[DynamicDimension, ...]
     seed: int
     state: ModuleState | None
@@ -45,12 +44,8 @@ class PreparedProgram:
 
     def leaves(self, index: int) -> Leaves:
         """The flattened inputs of one set."""
-        return self.program.input_sets[index].call.leaves(self.forward)
-
-    @property
-    def forward(self) -> Callable[..., Any] | None:
-        """The function whose signature names the arguments."""
-        return _forward_of(self.program.model)
+        call = self.program.input_sets[index].call
+        return call.leaves(argument_names(self.program.model, len(call.args)))
 
     def tensors(self, index: int) -> list[torch.Tensor]:
         """The tensors among the inputs of one set, in order."""
@@ -71,22 +66,12 @@ class PreparedProgram:
         self.reset()
         one = self.program.input_sets[index]
         call = one.call.copied()
-        try:
+        with users_code("TA126", f"the model itself, on {one.name},", self.program.path):
             return leaves_of(self.program.callable(*call.args, **call.kwargs))
-        except Exception as error:
-            raise user_code_error("TA126", f"the model itself, on {one.name},", self.program.path, error) from error
 
 
 def _module_of(program: TorchProgram) -> torch.nn.Module | None:
     return program.callable if isinstance(program.callable, torch.nn.Module) else None
-
-
-def _forward_of(model: Any) -> Callable[..., Any] | None:
-    if isinstance(model, torch.export.ExportedProgram):
-        return None
-    inner = getattr(model, "_function", None)
-    forward: Callable[..., Any] = inner if callable(inner) else getattr(model, "forward", model)
-    return forward
 
 
 def prepare(spec: dict[str, Any]) -> PreparedProgram:
@@ -97,32 +82,38 @@ def prepare(spec: dict[str, Any]) -> PreparedProgram:
     """
     program = load_program(spec)
     seed = int(spec["seed"])
-    first = program.input_sets[0].call
-    names = _names(program, first)
+    program = replace(program, input_sets=in_the_form_of(program.model, program.input_sets))
     module = _module_of(program)
-    state = ModuleState.of(module) if module is not None else None
-    dimensions = dynamic_dimensions(first, program.dynamic_shapes, names)
-    prepared = PreparedProgram(program, names, tuple(dimensions), seed, state, program.notes)
-    return _with_second_size(prepared)
+    if module is not None:
+        _initialise(module, program, seed)
+    prepared = PreparedProgram(program, (), seed, ModuleState.of(module) if module is not None else None, program.notes)
+    leaves = [prepared.leaves(index) for index in range(len(program.input_sets))]
+    dimensions, understood = _dimensions(program, leaves)
+    pairs = [(one.paths, one.values) for one in leaves]
+    verify_fit(program.input_sets, pairs, dimensions, sizes_known=understood)
+    return _with_second_size(replace(prepared, dimensions=tuple(dimensions)))
 
 
-def _names(program: TorchProgram, call: Any) -> tuple[str, ...]:
-    model = program.model
-    if isinstance(model, torch.export.ExportedProgram):
-        user = [str(name) for name in model.graph_signature.user_inputs]
-        return (
-            tuple(user[: len(call.args)])
-            if len(user) >= len(call.args)
-            else tuple(f"arg{i}" for i in range(len(call.args)))
-        )
-    if isinstance(model, torch.jit.ScriptModule):
-        method: Any = model.forward
-        arguments = [one.name for one in method.schema.arguments if one.name != "self"]
-        return tuple(arguments[: len(call.args)])
-    forward = _forward_of(model)
-    return (
-        tuple(parameter_names(forward, len(call.args))) if forward else tuple(f"arg{i}" for i in range(len(call.args)))
-    )
+def _initialise(module: torch.nn.Module, program: TorchProgram, seed: int) -> None:
+    """Lazy modules get their parameters from a first call."""
+    if any(torch.nn.parameter.is_lazy(one) for one in [*module.parameters(), *module.buffers()]):
+        seed_everything(seed)
+        call = program.input_sets[0].call.copied()
+        with users_code("TA126", f"the model itself, on {program.input_sets[0].name},", program.path):
+            program.callable(*call.args, **call.kwargs)
+
+
+def _dimensions(program: TorchProgram, leaves: list[Leaves]) -> tuple[list[DynamicDimension], bool]:
+    """Dynamic dimensions, and whether they are all there are: declared, the program's own, or those samples vary."""
+    if isinstance(program.model, torch.export.ExportedProgram):
+        return program_dimensions(program.model, leaves[0].paths, leaves[0].values), True
+    if isinstance(program.model, torch.jit.ScriptModule):
+        return varied_dimensions(leaves[0].paths, [one.values for one in leaves]), True
+    call = program.input_sets[0].call
+    names = argument_names(program.model, len(call.args))
+    with users_code("TA137", "DYNAMIC_SHAPES", program.path):
+        found = dynamic_dimensions(call, program.dynamic_shapes, names, forward_of(program.model))
+    return found.dimensions, found.understood
 
 
 def _with_second_size(prepared: PreparedProgram) -> PreparedProgram:
@@ -153,9 +144,7 @@ def _with_second_size(prepared: PreparedProgram) -> PreparedProgram:
             program.path,
             program.notes,
         )
-        trial = PreparedProgram(
-            candidate, prepared.names, prepared.dimensions, prepared.seed, prepared.state, prepared.notes
-        )
+        trial = replace(prepared, program=candidate)
         try:
             trial.run(len(candidate.input_sets) - 1)
         except Exception:
@@ -166,6 +155,4 @@ def _with_second_size(prepared: PreparedProgram) -> PreparedProgram:
     note = (
         f"no second size was found that the model accepts for the dynamic dimensions {said}; give one in run_inputs()."
     )
-    return PreparedProgram(
-        program, prepared.names, prepared.dimensions, prepared.seed, prepared.state, (*prepared.notes, note)
-    )
+    return replace(prepared, notes=(*prepared.notes, note))

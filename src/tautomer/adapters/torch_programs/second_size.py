@@ -5,7 +5,8 @@ A dimension can silently become static in a conversion; only a second size shows
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,30 +36,102 @@ class DynamicDimension:
     high: int
 
 
-def dynamic_dimensions(call: CallArguments, dynamic_shapes: Any, names: tuple[str, ...]) -> list[DynamicDimension]:
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What DYNAMIC_SHAPES declares.
+
+    Attributes:
+        dimensions: those declared dynamic.
+        understood: whether they are all; not so where a declaration goes through `*args` or `**kwargs` of the model.
+    """
+
+    dimensions: list[DynamicDimension]
+    understood: bool
+
+
+def dynamic_dimensions(
+    call: CallArguments, dynamic_shapes: Any, names: tuple[str, ...], forward: Callable[..., Any] | None = None
+) -> Declared:
     """Every dimension that `dynamic_shapes` (as `torch.export` takes them) declares dynamic.
 
     Args:
         call: the set the model is converted with.
-        dynamic_shapes: a dict by parameter name or a tuple by position; by axis a `Dim`, a string or `Dim.DYNAMIC`.
+        dynamic_shapes: a dict by parameter name, or a tuple by position; dims by axis; `Dim`s, strings, `Dim.DYNAMIC`.
         names: parameter names of the positional arguments.
+        forward: what has these parameters.
+
+    Raises:
+        ValueError: it names no input, an axis that an input does not have, or is of another kind.
     """
-    if not dynamic_shapes:
-        return []
+    if not dynamic_shapes and dynamic_shapes != 0:
+        return Declared([], True)
     arguments = [*zip(names, call.args, strict=False), *call.kwargs.items()]
+    understood = True
     if isinstance(dynamic_shapes, Mapping):
+        known = dict(arguments)
+        unknown = [name for name in dynamic_shapes if name not in known]
+        if unknown:
+            parameters = set(inspect.signature(forward).parameters) if forward is not None else set()
+            if not set(unknown) <= parameters:
+                raise ValueError(f"there is no input {unknown[0]!r}; the inputs are {', '.join(known)}")
+            understood = False
         pairs = [(name, value, dynamic_shapes.get(name)) for name, value in arguments]
-    else:
+    elif isinstance(dynamic_shapes, tuple | list):
         pairs = [(name, value, given) for (name, value), given in zip(arguments, dynamic_shapes, strict=False)]
-    return [found for name, value, given in pairs for found in _of_value(name, value, given)]
+        understood = len(dynamic_shapes) == len(arguments)
+    else:
+        raise ValueError(f"it is {dynamic_shapes!r}, not a dict by input name or a tuple by position")
+    return Declared([found for name, value, given in pairs for found in _of_value(name, value, given)], understood)
+
+
+def program_dimensions(program: Any, paths: Sequence[str], values: Sequence[Any]) -> list[DynamicDimension]:
+    """The dynamic dimensions of a captured program: those of its inputs that are plain symbols."""
+    placeholders = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
+    ranges = {str(symbol): limits for symbol, limits in program.range_constraints.items()}
+    found: list[DynamicDimension] = []
+    for name, path, value in zip(program.graph_signature.user_inputs, paths, values, strict=False):
+        described = placeholders.get(name)
+        if not isinstance(described, torch.Tensor) or not isinstance(value, torch.Tensor):
+            continue
+        for axis, size in enumerate(described.shape):
+            symbol = str(size)
+            if isinstance(size, torch.SymInt) and symbol.isidentifier():
+                limits = ranges.get(symbol)
+                low, high = _limit(limits, "lower", 1), _limit(limits, "upper", 2**31)
+                found.append(DynamicDimension(path, axis, symbol, value.shape[axis], low, high))
+    return found
+
+
+def _limit(limits: Any, which: str, default: int) -> int:
+    try:
+        return int(getattr(limits, which))
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        return default  # infinite, or none
+
+
+def varied_dimensions(paths: Sequence[str], sets: Sequence[Sequence[Any]]) -> list[DynamicDimension]:
+    """For sources that declare nothing (TorchScript): the dimensions in which their samples differ."""
+    found = []
+    for position, path in enumerate(paths):
+        tensors = [values[position] for values in sets if len(values) > position]
+        if not all(isinstance(one, torch.Tensor) and one.dim() == tensors[0].dim() for one in tensors):
+            continue
+        for axis, size in enumerate(tensors[0].shape):
+            if any(one.shape[axis] != size for one in tensors):
+                found.append(DynamicDimension(path, axis, f"{path}_{axis}".replace(".", "_"), size, 1, 2**31))
+    return found
 
 
 def _of_value(path: str, value: Any, given: Any) -> Iterator[DynamicDimension]:
     if given is None:
         return
     if isinstance(value, torch.Tensor):
+        if not isinstance(given, Mapping | tuple | list):
+            raise ValueError(f"input {path!r} has {given!r} where a dict by axis or a tuple of dimensions belongs")
         axes = given.items() if isinstance(given, Mapping) else enumerate(given)
         for axis, dimension in axes:
+            if not isinstance(axis, int) or not -value.dim() <= axis < value.dim():
+                raise ValueError(f"input {path!r} has {value.dim()} dimensions, so there is no axis {axis!r}")
             described = _describe(dimension, path, axis, value.shape[axis])
             if described is not None:
                 yield described

@@ -63,7 +63,11 @@ class Leaves:
         }
 
 
-def _scalar(path: str, value: Any) -> Scalar:
+def _scalar(path: str, value: Any) -> Tensor | Scalar:
+    if isinstance(value, np.ndarray):
+        return Tensor.of(value)
+    if isinstance(value, np.generic):
+        return value.item()  # type: ignore[no-any-return]
     if isinstance(value, bool | int | float | complex | str):
         return value
     if isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool):
@@ -105,12 +109,12 @@ class CallArguments:
 
         return CallArguments(pytree.tree_map(copy, self.args), pytree.tree_map(copy, self.kwargs))
 
-    def leaves(self, forward: Callable[..., Any] | None = None) -> Leaves:
+    def leaves(self, names: Sequence[str]) -> Leaves:
         """Flattened in the order `torch.export` uses: positional arguments first, then keywords as given.
 
-        Positional arguments are named by the parameters of `forward` where its signature tells.
+        Args:
+            names: of the positional arguments.
         """
-        names = parameter_names(forward, len(self.args)) if forward else [f"arg{i}" for i in range(len(self.args))]
         paths: list[str] = []
         values: list[Any] = []
         for name, argument in [*zip(names, self.args, strict=True), *self.kwargs.items()]:
