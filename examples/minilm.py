@@ -25,7 +25,9 @@ def inputs():
 
 def run_inputs():
     return _tokens(
-        "Padding ends here.", "A converter may change a model without a word; this sentence is longer.", "No."
+        "Padding ends here.",
+        "A converter may change a model without a word, and this sentence is longer than the others.",
+        "No.",
     )
 
 

@@ -194,22 +194,27 @@ def evaluation_arguments(record: CheckpointRecord, source: SourceResult) -> dict
 def _explain_constants(
     bench: Bench, converter: Adapter, conversion: Conversion, source: SourceResult, settings: CheckSettings
 ) -> None:
-    """Where a residual is all that was found, ask how far the rounding of derived constants carries; judge again."""
+    """Where a residual is all that was found, ask how far the rounding of derived constants carries; judge again.
+
+    Exact constants are tried first; only what they leave open is sampled with perturbed ones, which costs more.
+    """
     assert source.truth is not None
     asked: dict[str, dict[int, ConstantRuns]] = {}
     for position, verdict in enumerate(conversion.verdicts):
         record = verdict.record
-        if record.path is None or not verdict.faults or any(judgement.strict for _, judgement in verdict.faults):
+        if record.path is None or not verdict.semantic_fault:
             continue
-        if not verdict.semantic_fault:
+        if any(judgement.strict for _, judgement in verdict.faults):
             continue
         key = record.digest or record.name
-        if key not in asked:
-            before = [
-                one.record for one in conversion.verdicts[:position] if one.record.path is not None and one.judged
-            ]
+        if key in asked:
+            record.constants = asked[key]
+            conversion.verdicts[position] = judge_checkpoint(record, source.truth)
+            continue
+        before = [one.record for one in conversion.verdicts[:position] if one.record.path is not None and one.judged]
+        for samples in (0, CONSTANT_SAMPLES):
             arguments = evaluation_arguments(record, source) | {
-                "samples": CONSTANT_SAMPLES,
+                "samples": samples,
                 "own_constants": source.facts.get("constants", []),
                 "own_scalars": source.facts.get("scalars", []),
                 "parents": [{"path": str(one.path), "opset_override": one.opset_override} for one in before[-1:]],
@@ -219,12 +224,13 @@ def _explain_constants(
                 converter.host,
                 "tautomer.adapters.onnx_files.derived_constants:explain",
                 arguments,
-                label=f"constants {converter.name} {record.name}",
+                label=f"constants {converter.name} {record.name} {samples}",
             )
             add_runs(record, attempt.events)
-            asked[key] = record.constants
-        record.constants = asked[key]
-        conversion.verdicts[position] = judge_checkpoint(record, source.truth)
+            conversion.verdicts[position] = judge_checkpoint(record, source.truth)
+            if not conversion.verdicts[position].semantic_fault:
+                break
+        asked[key] = record.constants
 
 
 def run_runtime(

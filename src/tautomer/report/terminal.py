@@ -97,8 +97,9 @@ def _lines(
     for pair, following in zip(report.reports, steps, strict=True):
         if several:
             yield _line(console, ("─" * console.width, "dim"))
-        # Among several pairs an equivalent one is told in its sentence; its table would bury the others.
-        yield from _pair(pair, following, console, brief=several and pair.outcome is Outcome.EQUIVALENT)
+        # Where something is wrong, an equivalent pair is told in its sentence; its table would bury the others.
+        brief = report.exit_status != 0 and pair.outcome is Outcome.EQUIVALENT
+        yield from _pair(pair, following, console, brief=brief)
         yield _line(console)
     if any(_measured(pair) for pair in report.reports):
         notes = "  ".join(f"{name}: {meaning}." for name, meaning in wording.MEASURES)
