@@ -156,3 +156,11 @@ def test_a_second_size_follows_the_symbols():
     other = resized(call, dimensions, double=False, paths=("a", "b"))
     assert [tuple(one.shape) for one in other.args] == [(3, 3), (3, 3)]
     assert not_varied(dimensions, [{"a": (2, 4), "b": (2, 3)}, {"a": (5, 4), "b": (5, 3)}]) == [dimensions[1]]
+
+
+def test_a_function_that_is_approximated_over_its_range_is_perturbed_by_its_range():
+    x = torch.tensor([-12.0])
+    captured = capture(torch.sigmoid, CallArguments((x,), {}))
+    envelope = Envelope(captured, [x], GraphRun(captured.graph, lift=True).outputs(x), seed=0, samples=8)
+    [variance] = envelope.variance.values()
+    assert 0.5 * 2.0**-24 < np.sqrt(variance.array[0]) < 8 * 2.0**-24

@@ -48,6 +48,11 @@ _EXACT = frozenset(
 )
 """ATen operators that move, choose or negate values without rounding."""
 
+_OF_UNIT_RANGE = frozenset({"sigmoid", "elu", "celu", "selu"})
+_OF_ARGUMENT_RANGE = frozenset({"silu", "gelu", "mish"})
+"""Functions that libraries approximate with an absolute error, of the size of a rounding of their range: a relative one
+would demand of their tails what no vectorised kernel gives (docs/decisions/0005)."""
+
 _FACTORIES_IN_DOUBLE = frozenset({"arange", "linspace", "range"})
 """Their kernels take the Python scalars in double precision, so these are not rounded first."""
 
@@ -160,6 +165,8 @@ class GraphRun(torch.fx.Interpreter):
             result = self._round_narrowing(result, declared)
         if self._generator is not None and not exact:
             result = self._perturbed_result(result, declared, in_place=target._schema.is_mutable)
+            if name in _OF_UNIT_RANGE or name in _OF_ARGUMENT_RANGE:
+                result = self._approximated(result, args[0] if name in _OF_ARGUMENT_RANGE else None, declared)
         return result
 
     def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
@@ -220,6 +227,14 @@ class GraphRun(torch.fx.Interpreter):
             else:
                 changed.append(self._noisy(leaf, u))
         return pytree.tree_unflatten(changed, spec)
+
+    def _approximated(self, result: Any, argument: Any, declared: list[torch.dtype | None]) -> Any:
+        u = UNIT_ROUNDOFF.get(declared[0], 0.0) if declared and declared[0] is not None else 0.0
+        if not isinstance(result, torch.Tensor) or not u:
+            return result
+        range_ = 1.0 if argument is None or argument.shape != result.shape else argument.abs()
+        noise = torch.rand(result.shape, generator=self._generator, dtype=torch.float64)
+        return result + (2.0 * noise - 1.0) * (PERTURBATION_U * u) * range_
 
     def _noisy(self, tensor: torch.Tensor, u: float) -> torch.Tensor:
         if not u or not (tensor.is_floating_point() or tensor.is_complex()):

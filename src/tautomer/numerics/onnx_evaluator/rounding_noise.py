@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,11 @@ _POINTWISE = frozenset(
 """Operators with one rounding an element on inputs that are taken as they are."""
 
 
+_OF_UNIT_RANGE = frozenset({"Sigmoid", "Elu", "Celu", "Selu"})
+_OF_ARGUMENT_RANGE = frozenset({"Swish", "Gelu", "Mish"})
+"""Functions that libraries approximate with an absolute error, of the size of a rounding of their range."""
+
+
 class RoundingNoise:
     """One sample: the same seed gives the same perturbations."""
 
@@ -60,10 +66,23 @@ class RoundingNoise:
         """Perturb the rounding of each result."""
         if call.node.op_type in _EXACT:
             return list(results)
-        return [self._noisy(value, declared) for value, declared in zip(results, call.output_types, strict=False)]
+        noisy = [self._noisy(value, declared) for value, declared in zip(results, call.output_types, strict=False)]
+        if call.node.op_type in _OF_UNIT_RANGE and noisy:
+            noisy[0] = self._approximated(noisy[0], 1.0, call.output_types[0])
+        elif call.node.op_type in _OF_ARGUMENT_RANGE and noisy:
+            noisy[0] = self._approximated(noisy[0], np.abs(np.asarray(call.inputs[0])), call.output_types[0])
+        return noisy
+
+    def _approximated(self, value: Value, range_: Any, declared: str) -> Value:
+        u = _unit_roundoff(declared)
+        if not u or not isinstance(value, np.ndarray):
+            return value
+        return np.asarray(
+            value + self._generator.uniform(-PERTURBATION_U * u, PERTURBATION_U * u, value.shape) * range_
+        )
 
     def _noisy(self, value: Value, declared: str) -> Value:
-        u = UNIT_ROUNDOFF.get(_SPELLED.get(element_of(declared), element_of(declared)), 0.0)
+        u = _unit_roundoff(declared)
         if not u or not isinstance(value, np.ndarray) or value.dtype.kind not in "fc":
             return value
         noise = np.asarray(self._generator.uniform(-PERTURBATION_U * u, PERTURBATION_U * u, value.shape))
@@ -71,3 +90,7 @@ class RoundingNoise:
 
 
 _SPELLED = {"float": "float32", "double": "float64"}
+
+
+def _unit_roundoff(declared: str) -> float:
+    return UNIT_ROUNDOFF.get(_SPELLED.get(element_of(declared), element_of(declared)), 0.0)
