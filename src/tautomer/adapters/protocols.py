@@ -40,11 +40,19 @@ class WarmHost:
 
 @dataclass(frozen=True, slots=True)
 class AdapterCheckpoint:
-    """A checkpoint that an adapter makes: its name, its stage, and for a runtime the optimization level it runs at."""
+    """A checkpoint that an adapter makes.
+
+    Attributes:
+        name: unique in the adapter.
+        stage: that it shows.
+        level: for a runtime, the optimization level it runs at.
+        in_between: run only where the source is what the runtime takes, so that levels are all there is to compare.
+    """
 
     name: str
     stage: Stage
     level: str | None = None
+    in_between: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ def unconverted(bench: Bench, source_file: SourceFile, source: SourceResult) -> 
         output_names={spec.name: spec.name for spec in graph.outputs},
         interface=[],
         attempt=source.attempt,
+        converted=False,
         opset=graph.opset,
     )
     conversion.verdicts.append(check_files(bench, source_file.adapter.host, conversion))

@@ -240,6 +240,8 @@ def run_runtime(
     assert source.truth is not None
     verdicts = []
     for checkpoint in runtime.checkpoints:
+        if checkpoint.in_between and conversion.converted:
+            continue
         listener.stage(checkpoint.name, label)
         record = CheckpointRecord(
             checkpoint.name, checkpoint.stage, conversion.model, output_names=conversion.output_names

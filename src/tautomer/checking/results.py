@@ -40,6 +40,7 @@ class Conversion:
         output_names: graph output -> source path.
         interface: differences of interfaces.
         attempt: how the worker ended; None where nothing was converted.
+        converted: False where the source itself is what runtimes take.
         opset, opset_asked: what the file has, and what was asked for.
         full_check: the message of the checker's shape inference where only that refused.
     """
@@ -51,5 +52,6 @@ class Conversion:
     interface: list[InterfaceFault]
     attempt: Attempt | None
     full_check: str | None = None
+    converted: bool = True
     opset: int | None = None
     opset_asked: int | None = None

@@ -21,6 +21,8 @@ ADAPTER = Adapter(
     accepts=(ArtifactKind.ONNX,),
     checkpoints=(
         AdapterCheckpoint("ort unoptimized", Stage.RUNTIME_LOAD, "disabled"),
+        AdapterCheckpoint("ort basic", Stage.RUNTIME_OPTIMIZATION, "basic", in_between=True),
+        AdapterCheckpoint("ort extended", Stage.RUNTIME_OPTIMIZATION, "extended", in_between=True),
         AdapterCheckpoint("ort optimized", Stage.RUNTIME_OPTIMIZATION, "all"),
     ),
 )
