@@ -294,13 +294,11 @@ DEFECTS: dict[str, Architecture] = {
             num_heads=[2, 4],
             window_size=4,
         ),
-        _image(32),
-        None,
+        lambda batch, _: _image(32)(2, 0),
     ),
     "t5_encoder_sdpa": Architecture(
         _hf("T5EncoderModel", "T5Config", d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4, vocab_size=99),
-        _masked,
-        None,
+        lambda batch, _: _masked(2, 12),
     ),
 }
 """Real failures of torch 2.13's exporter ("Cannot view a tensor with shape..."), shown by `exporter_defects.py`."""
