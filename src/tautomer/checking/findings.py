@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from tautomer.checking.attempts import describe
-from tautomer.checking.interface import InterfaceFault
 from tautomer.checking.location import locate_node
 from tautomer.checking.matching import exchanged_outputs
 from tautomer.checking.results import Conversion
@@ -342,8 +341,3 @@ def _differs_in_float64(verdict: Verdict) -> bool:
         for _, judgement in verdict.faults
         for one in judgement.strict
     )
-
-
-def interface_fault_messages(faults: Sequence[InterfaceFault]) -> list[str]:
-    """Messages of faults that are findings."""
-    return [fault.message for fault in faults if not fault.harmless]

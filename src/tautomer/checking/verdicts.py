@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -244,8 +244,3 @@ def _with_exact_constants(
         return found
     again = judge_exact(reference, exact.float64(), variance.array if isinstance(variance, Tensor) else None)
     return found if again.semantic_fault else replace(found, semantic_limit_u=found.semantic_residual_u or 0.0)
-
-
-def semantic_only(faults: Sequence[tuple[int, Judgement]]) -> bool:
-    """Whether all that was found is a semantic residual, with nothing to see in the declared precision."""
-    return all(judgement.semantic_fault and not judgement.strict for _, judgement in faults)

@@ -10,7 +10,7 @@ import sys
 import traceback
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,6 @@ class TorchProgram:
     dynamic_shapes: Any
     path: Path
     notes: tuple[str, ...] = ()
-    converts_with_first_input_only: bool = field(default=True)
 
 
 def seed_everything(seed: int) -> None:

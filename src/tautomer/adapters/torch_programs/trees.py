@@ -26,14 +26,6 @@ def to_tensor(value: torch.Tensor) -> Tensor:
     return Tensor(name, plain.numpy())
 
 
-def to_torch(value: Tensor) -> torch.Tensor:
-    """A `Tensor` as a torch tensor that owns its memory."""
-    array = np.array(value.array, copy=True)
-    if value.dtype in BIT_STORED:
-        return torch.from_numpy(array).view(getattr(torch, value.dtype))
-    return torch.from_numpy(array)
-
-
 def key_text(key: Any) -> str:
     """One step of a pytree path as text: a mapping key, an index or an attribute."""
     for attribute in ("key", "idx", "name"):
