@@ -133,6 +133,21 @@ def test_a_frozen_dimension_is_named_with_its_value_and_the_size_that_shows_it(c
     assert "has size 4 there" in report.cause.evidence
 
 
+def test_two_faults_of_one_model_are_both_listed(check):
+    report = check(
+        MODULE.format(
+            arguments="x, i, s, t",
+            expression="(x * 2 if x.shape[0] == 2 else x * 3), t.scatter_reduce(0, i, s, 'mean', include_self=False)",
+            inputs="torch.randn(2, 3), torch.tensor([1, 1, 0]), torch.tensor([4.0, 8.0, 1.0]), torch.zeros(3)",
+            more="DYNAMIC_SHAPES = {'x': {0: torch.export.Dim('n')}, 'i': None, 's': None, 't': None}",
+        )
+    )
+    assert [(one.cause.kind, one.stage) for one in report.findings] == [
+        ("interface", "load_model"),
+        ("semantic", "node_conversion"),
+    ]
+
+
 def test_a_checker_that_alone_refuses_a_file_is_a_failure_at_validation(check):
     report = check(
         MODULE.format(

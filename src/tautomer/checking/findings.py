@@ -61,13 +61,14 @@ def findings_of(
     checker = next((verdict for verdict in conversion.verdicts if verdict.stage is Stage.VALIDATION), None)
     steps = [verdict for verdict in conversion.verdicts if verdict is not checker]
     refused = next((verdict for verdict in runtime if verdict.outcome is Outcome.FAILED), None)
-    divergent = next((verdict for verdict in runtime if verdict.outcome is Outcome.DIVERGENT), None)
+    divergent = next((verdict for verdict in runtime if verdict.faults), None)
     if checker is not None and checker.faulty and conversion.full_check is None:
         found.append(_refusal(checker, _blame_of_checker(checker, steps, runtime), Stage.VALIDATION))
     elif refused is not None and not (frozen and _refuses_only_sizes(refused)):
         surfaced = _stage_of(refused)
         found.append(_refusal(refused, blame(steps, _runtime_cause(refused, runtime, surfaced)), surfaced))
-    if divergent is not None and not frozen:
+    # What an interface fault breaks shows on the other sizes; a deviation on the set converted with is another fault.
+    if divergent is not None and not (frozen and all(index != 0 for index, _ in divergent.faults)):
         exchanged = exchanged_outputs(divergent.record, truth)
         found.append(_exchange(exchanged, steps) if exchanged else _divergence(divergent, steps, runtime, training))
     elif not found and steps and steps[-1].semantic_fault and steps[-1].outcome is Outcome.DIVERGENT:
@@ -190,8 +191,10 @@ def _stage_of(verdict: Verdict) -> Stage:
     return Stage.RUNTIME_EXECUTION if verdict.errors and verdict.record.failure is None else verdict.record.stage
 
 
-def blame(steps: Sequence[Verdict], surfaced: Stage) -> Blame:
+def blame(steps: Sequence[Verdict], surfaced: Stage, index: int | None = None) -> Blame:
     """Walk back from the saved file while checkpoints deviate: the first of that run is where it was caused.
+
+    With `index`, only what happens on that input set counts.
 
     Where the last checkpoint of the converter is sound, the runtime caused it. Metadata can move the blame further up:
     where a graph states a shape that its own values contradict and the optimizer then bakes it in, the optimizer is not
@@ -201,7 +204,7 @@ def blame(steps: Sequence[Verdict], surfaced: Stage) -> Blame:
     for verdict in reversed(steps):
         if not verdict.judged:
             continue
-        if not verdict.faulty:
+        if not verdict.faulty_on(index):
             break
         first = verdict
     if first is None:
@@ -278,8 +281,8 @@ def _divergence(
     stage = Stage.RUNTIME_EXECUTION
     if surfaced in runtime and surfaced.stage is Stage.RUNTIME_OPTIMIZATION:
         stage = Stage.RUNTIME_OPTIMIZATION
-    blamed = blame(steps, stage)
     index, judgement = max(surfaced.faults, key=lambda item: _severity(item[1]))
+    blamed = blame(steps, stage, index)
     kind = _kind_of(judgement, blamed, steps)
     evidence, category = blamed.evidence, CauseCategory.UNKNOWN
     cause_stage = blamed.stage

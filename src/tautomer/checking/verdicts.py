@@ -75,6 +75,12 @@ class Verdict:
         """Whether it deviates from the source or cannot be run."""
         return self.outcome in (Outcome.DIVERGENT, Outcome.FAILED)
 
+    def faulty_on(self, index: int | None) -> bool:
+        """Whether it deviates on one input set; None for any."""
+        if index is None or self.record.failure is not None:
+            return self.faulty
+        return any(at == index for at, _ in self.faults) or any(fault.index == index for fault in self.errors)
+
     @property
     def judged(self) -> bool:
         """Whether it says anything about the model."""
