@@ -48,5 +48,5 @@ $(VENV)/.installed-demo: pyproject.toml $(VENV)/.torch
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml $(VENV)/.torch
-	$(PIP_INSTALL) --no-build-isolation -e '.[torch,onnxruntime,demo,dev]'
+	$(PIP_INSTALL) --no-build-isolation -e '.[torch,onnxruntime,openvino,demo,dev]'
 	@touch $@ $(VENV)/.installed-demo

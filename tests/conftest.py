@@ -23,6 +23,7 @@ REQUIRED = {
     "torch.onnx-legacy": ("torch", "onnxscript"),
     "onnxruntime": ("onnxruntime",),
     "onnx-reference": ("onnx",),
+    "openvino": ("openvino",),
 }
 """Adapters that `make test` installs and must test, and the modules they need. Not taken from the registry: an adapter
 that has dropped out of it would drop out of this list as well."""

@@ -48,6 +48,7 @@ def test_what_make_test_installs_is_registered():
         "torch.onnx-legacy",
         "onnxruntime",
         "onnx-reference",
+        "openvino",
     } <= registered
 
 
@@ -469,6 +470,35 @@ def test_an_input_that_a_runtime_refuses_is_an_error_of_that_set_alone(adapter, 
         assert first["error"]["message"]
         assert second["error"] is None
         assert second["values"] is not None
+
+
+@each(AdapterKind.RUNTIME)
+def test_what_a_runtime_says_of_its_precision_covers_every_node_of_a_reduced_graph(adapter, run_runtime, tmp_path):
+    graph = helper.make_graph(
+        [
+            helper.make_node("Exp", ["x"], ["e"]),
+            helper.make_node("Mul", ["e", "e"], ["first"]),
+            helper.make_node("Add", ["y", "y"], ["second"]),
+        ],
+        "g",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT16, shape) for name, shape in (("x", [2, 4]), ("y", []))],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT16, shape)
+            for name, shape in (("first", [2, 4]), ("second", []))
+        ],
+    )
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), tmp_path / "half.onnx"
+    )
+    halves = {path: Tensor.of(value.array.astype(np.float16)) for path, value in ONES.items()}
+    for attempt in run_runtime(adapter, model=tmp_path / "half.onnx", sets=[halves]):
+        assert isinstance(attempt, Completed), attempt
+        [run] = [one.fields for one in attempt.events if one.name == "run"]
+        assert {value.dtype for value in read_values(Path(run["values"])).values()} == {"float16"}
+        for event in (one for one in attempt.events if one.name == "precision"):
+            assert event.fields["runtime"] == adapter.name
+            assert event.fields["checkpoint"] == run["checkpoint"]
+            assert sum(one["count"] for one in event.fields["nodes"] if one["declared"] == "float16") == 3
 
 
 @each(AdapterKind.RUNTIME)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tautomer.checking.attempts import describe
-from tautomer.checking.location import locate_node
+from tautomer.checking.location import first_cause, locate_fragment, locate_node
 from tautomer.checking.matching import exchanged_outputs
 from tautomer.checking.results import Conversion
 from tautomer.checking.verdicts import RunFault, SourceTruth, Verdict, error_text, fault_text
@@ -89,6 +89,12 @@ def warnings_of(conversion: Conversion, runtime: Sequence[Verdict]) -> list[str]
     if deviating and ends_well:
         names = ", ".join(f"'{one.name}'" for one in deviating)
         said.append(f"{names} deviate, but what runs the model does not: {deviating[0].report().detail}")
+    if ends_well and conversion.verdicts:
+        saved = next(
+            (one for one in reversed(conversion.verdicts) if one.record.path is not None and one.record.runs), None
+        )
+        for fault in {fault.text(): None for fault in saved.fragment_faults()} if saved is not None else {}:
+            said.append(f"not visible in the outputs: {fault}")
     contradicting = next((one.record for one in conversion.verdicts if one.record.contradictions), None)
     if contradicting is not None:
         fact = contradicting.contradictions[0]
@@ -294,13 +300,19 @@ def _divergence(
     elif any(one.kind is Strictness.SHAPE for one in judgement.strict):
         category = CauseCategory.SHAPE_PROBLEM
     said = fault_text(judgement)
+    fragments = blamed.verdict.fragment_faults(index) if blamed.verdict is not None else []
+    if fragments and not training:
+        evidence = f"{first_cause(fragments).text()}; {evidence}"
+    location = locate_fragment(blamed.verdict, index) if blamed.verdict is not None else Location()
+    if blamed.verdict is not None and not location.nodes:
+        location = locate_node(blamed.verdict, "")
     return Finding(
         outcome=Outcome.DIVERGENT,
         symptom=Symptom.WRONG_MODEL,
         stage=cause_stage,
         symptom_stage=Stage.RUNTIME_EXECUTION,
         cause=Cause(category=category, kind=kind, evidence=evidence),
-        location=locate_node(blamed.verdict, "") if blamed.verdict is not None else Location(),
+        location=location,
         message=f"{said}, on input set {index}; {evidence}",
         code="TA301" if kind is not Kind.INTERFACE else "TA303",
     )
@@ -330,6 +342,9 @@ def _kind_of(judgement: Judgement, blamed: Blame, steps: Sequence[Verdict]) -> K
     if blamed.verdict is None:
         return Kind.KERNEL
     saved = next((verdict for verdict in reversed(steps) if verdict.judged), blamed.verdict)
+    fragments = saved.fragment_faults() or blamed.verdict.fragment_faults()
+    if fragments and not any(fault.semantic for fault in fragments) and not _differs_in_float64(saved):
+        return Kind.RANGE if any(fault.range_fault for fault in fragments) else Kind.STABILITY
     if saved.semantic_fault or _differs_in_float64(saved):
         return Kind.SEMANTIC
     if any(one.kind in (Strictness.RANGE, Strictness.SOURCE_RANGE) for one in judgement.strict):

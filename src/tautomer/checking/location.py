@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tautomer.checking.fragment_records import FragmentFault
 from tautomer.checking.verdicts import Verdict
 from tautomer.model import Location
 
@@ -36,6 +37,22 @@ def locate_node(verdict: Verdict, message: str) -> Location:
                 source_line=_source_line(metadata),
             )
     return Location(nodes=[named])
+
+
+def first_cause(faults: Sequence[FragmentFault]) -> FragmentFault:
+    """What to name of several: the first that is another function, else the one that errs most."""
+    return next((fault for fault in faults if fault.semantic), max(faults, key=lambda fault: fault.size_u))
+
+
+def locate_fragment(verdict: Verdict, index: int | None) -> Location:
+    """The fragment that deviates most on an input set: one that is another function before one that only errs more."""
+    faults = verdict.fragment_faults(index) or verdict.fragment_faults()
+    if not faults:
+        return Location()
+    worst = first_cause(faults)
+    return Location(
+        nodes=list(worst.nodes), op_types=list(worst.op_types), source_node=worst.operator, source_line=worst.line
+    )
 
 
 def _source_node(metadata: Mapping[str, Any]) -> str | None:

@@ -17,6 +17,7 @@ from tautomer.checking.attempts import Bench, describe, failed_to_answer
 from tautomer.checking.findings import findings_of, source_failed, warnings_of
 from tautomer.checking.onnx_models import judged_among_themselves, unconverted
 from tautomer.checking.pipeline import Listener, convert, run_runtime, run_source
+from tautomer.checking.precision import precision_notes
 from tautomer.checking.results import Conversion, SourceResult
 from tautomer.checking.sources import SourceFile, recognise, resolve_converters, resolve_runtimes, sample_files
 from tautomer.checking.verdicts import Verdict, values_of
@@ -36,7 +37,7 @@ from tautomer.model import (
 from tautomer.model.report_json import decode, encode
 from tautomer.numerics.tolerance import smallest_passing
 
-_NAMED_VERSIONS = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxscript", "torch", "transformers")
+_NAMED_VERSIONS = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxscript", "openvino", "torch", "transformers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +238,8 @@ def _judged(bench: Bench, source: SourceResult, conversion: Conversion, runtime:
     if failed is not None:
         log = failed.log
     worst, differences = _differences(source, runtime, conversion)
-    warnings = [*source.facts.get("notes", ()), *warnings_of(conversion, runtime)]
+    precision = precision_notes(event for verdict in runtime for event in verdict.record.precision)
+    warnings = [*source.facts.get("notes", ()), *warnings_of(conversion, runtime), *precision]
     if training:
         warnings.append(f"the source acts as in training: {', '.join(training[:3])}")
     return {

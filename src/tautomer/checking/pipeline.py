@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from tautomer.adapters.protocols import Adapter
 from tautomer.checking.attempts import Bench, describe
+from tautomer.checking.fragment_records import FragmentRun
+from tautomer.checking.fragments import judge_fragments
 from tautomer.checking.matching import match_interfaces
 from tautomer.checking.records import (
     CheckpointRecord,
@@ -113,6 +116,7 @@ def convert(
         conversion.verdicts.append(judge_checkpoint(record, source.truth))
     if saved is not None:
         conversion.model = saved.path
+        judge_by_operator(bench, converter, conversion, source, settings)
         _explain_constants(bench, converter, conversion, source, settings)
         conversion.verdicts.append(check_files(bench, converter.host, conversion))
     listener.done(converter.name, sum(verdict.record.seconds for verdict in conversion.verdicts))
@@ -191,6 +195,50 @@ def evaluation_arguments(record: CheckpointRecord, source: SourceResult) -> dict
     }
 
 
+def judge_by_operator(
+    bench: Bench, converter: Adapter, conversion: Conversion, source: SourceResult, settings: CheckSettings
+) -> None:
+    """Judge what was saved operator by operator; where that finds something, the checkpoints before it, too.
+
+    A checkpoint that deviates is then aligned with the help of one that does not, since they name values alike.
+    """
+    truth = source.truth
+    assert truth is not None
+    judged: dict[str, dict[int, FragmentRun]] = {}
+
+    def judge(position: int, hints: Path | None = None) -> bool:
+        record = conversion.verdicts[position].record
+        key = record.digest or record.name
+        if key not in judged or hints is not None:
+            before = [
+                one.record for one in conversion.verdicts[:position] if one.record.path is not None and one.judged
+            ]
+            judged[key] = judge_fragments(
+                bench, converter.host, record, source, parents=before[-1:], hints=hints, seed=settings.seed
+            )
+        record.fragments = judged[key]
+        conversion.verdicts[position] = judge_checkpoint(record, truth)
+        return all(run.error is None and run.sound for run in record.fragments.values())
+
+    positions = [index for index, verdict in enumerate(conversion.verdicts) if _is_runnable(verdict)]
+    if not positions:
+        return
+    last_sound = judge(positions[-1])
+    earlier = [index for index in positions[:-1] if not last_sound or conversion.verdicts[index].semantic_fault]
+    sound = [index for index in earlier if judge(index)]
+    if not last_sound and sound:
+        runs = conversion.verdicts[sound[-1]].record.fragments
+        hints = next((run.alignment for run in runs.values() if run.alignment is not None), None)
+        if hints is not None:
+            for index in [one for one in positions if one > sound[-1]]:
+                judge(index, hints)
+
+
+def _is_runnable(verdict: Verdict) -> bool:
+    record = verdict.record
+    return record.path is not None and any(run.values is not None for run in record.runs.values())
+
+
 def _explain_constants(
     bench: Bench, converter: Adapter, conversion: Conversion, source: SourceResult, settings: CheckSettings
 ) -> None:
@@ -202,7 +250,7 @@ def _explain_constants(
     asked: dict[str, dict[int, ConstantRuns]] = {}
     for position, verdict in enumerate(conversion.verdicts):
         record = verdict.record
-        if record.path is None or not verdict.semantic_fault:
+        if record.path is None or not verdict.semantic_fault or any(not run.error for run in record.fragments.values()):
             continue
         if any(judgement.strict for _, judgement in verdict.faults):
             continue
@@ -217,6 +265,7 @@ def _explain_constants(
                 "samples": samples,
                 "own_constants": source.facts.get("constants", []),
                 "own_scalars": source.facts.get("scalars", []),
+                "own_doubles": source.facts.get("doubles", []),
                 "parents": [{"path": str(one.path), "opset_override": one.opset_override} for one in before[-1:]],
                 "seed": settings.seed,
             }
@@ -262,6 +311,7 @@ def run_runtime(
             if event.name == "loaded":
                 record.add_cost(float(event.fields["seconds"]), int(event.fields["peak_memory_bytes"]))
         add_runs(record, attempt.events)
+        record.precision = [event for event in attempt.events if event.name == "precision"]
         record.stage = Stage.RUNTIME_EXECUTION
         if not isinstance(attempt, Completed):
             record.failure = attempt

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tautomer.checking.fragment_records import FragmentRun
 from tautomer.model import Attempt, Event, Stage
 
 
@@ -47,6 +48,8 @@ class CheckpointRecord:
         feeds: graph input -> source path, of this checkpoint's own graph.
         output_names: graph output -> source path.
         constants: by input set, the outputs with exact constants, and their deviation when derived ones are perturbed.
+        fragments: by input set, what judging operator by operator gave.
+        precision: what a runtime said about the precision it computes in.
     """
 
     name: str
@@ -65,6 +68,8 @@ class CheckpointRecord:
     feeds: dict[str, str] = field(default_factory=dict)
     output_names: dict[str, str] | None = None
     constants: dict[int, ConstantRuns] = field(default_factory=dict)
+    fragments: dict[int, FragmentRun] = field(default_factory=dict)
+    precision: list[Event] = field(default_factory=list)
 
     @property
     def made(self) -> bool:

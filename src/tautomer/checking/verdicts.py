@@ -10,6 +10,7 @@ from typing import Any
 
 from tautomer.adapters.tensor_file import read_values
 from tautomer.checking.attempts import describe
+from tautomer.checking.fragment_records import FragmentFault, FragmentRun
 from tautomer.checking.records import CheckpointRecord, ConstantRuns
 from tautomer.model import CheckpointReport, Outcome, Stage, Tensor, Value
 from tautomer.numerics.judge import Judgement, Reference, judge_declared, judge_exact
@@ -90,6 +91,11 @@ class Verdict:
     def semantic_fault(self) -> bool:
         """Whether its function differs from the source's, beyond what its own arithmetic does."""
         return any(judgement.semantic_fault for _, judgement in self.faults)
+
+    def fragment_faults(self, index: int | None = None) -> list[FragmentFault]:
+        """Fragments that deviate on one input set; None for any."""
+        runs = self.record.fragments
+        return [fault for at, run in runs.items() if index is None or at == index for fault in run.faults]
 
     @property
     def semantic_residual_u(self) -> float | None:
@@ -228,6 +234,7 @@ def _judge_run(
                 judgement = _with_exact_constants(
                     judgement, reference, verdict.record.constants.get(index), output_names=output_names or {}
                 )
+        judgement = _settled_by_operators(judgement, verdict.record.fragments.get(index))
         verdict.judgements.append((index, judgement))
         if judgement.faulty:
             verdict.faults.append((index, judgement))
@@ -235,6 +242,21 @@ def _judge_run(
             verdict.reasons.append(judgement.reason)
         if judgement.undecided:
             verdict.undecided.append({"output": path, "input": index, "elements": judgement.undecided})
+
+
+def _settled_by_operators(found: Judgement, run: FragmentRun | None) -> Judgement:
+    """The judgement of an output where its checkpoint was judged operator by operator as well.
+
+    Where every operator is the source's function and no worse a formula of it, what is left of a difference at the
+    outputs is rounding that the model itself amplifies, or a decision that hangs on it.
+    """
+    if run is None or run.error is not None or not run.sound:
+        return found
+    if found.semantic_fault:
+        found = replace(found, semantic_limit_u=found.semantic_residual_u or 0.0)
+    if found.rounding_fault and run.stable:
+        found = replace(found, rounding_ratio=run.rounding_ratio)
+    return found
 
 
 def _with_exact_constants(

@@ -1,6 +1,6 @@
-"""Does the rounding of constants that a converter folded in float32 explain a difference in float64?
+"""Does the rounding of constants that a converter folded in their declared precision explain a difference in float64?
 
-A folded constant carries a few roundings of float32 into a graph that is then lifted exactly. Where the graph before
+A folded constant carries a few roundings of its format into a graph that is then lifted exactly. Where the graph before
 folding is known, each folded constant is replaced by the exact value it stands for, if it is within a few roundings of
 it; what remains is perturbed by as much. A difference of functions survives both.
 """
@@ -26,6 +26,9 @@ FOLDING_U = 2.0
 SAME_CONSTANT_U = 64.0
 """A folded constant this close to the exact value, relative to the tensor's largest, is that value rounded."""
 
+SAME_NARROW_CONSTANT_U = 8.0
+"""The same for 16-bit formats, where 64 u would be 3% and more: a batch norm folded in float16 is off by up to 3 u."""
+
 
 def explain(
     channel: Channel,
@@ -37,6 +40,7 @@ def explain(
     samples: int,
     own_constants: list[str],
     own_scalars: list[float],
+    own_doubles: list[float],
     opset_override: int | None = None,
     parents: list[dict[str, Any]] | None = None,
     seed: int = 0,
@@ -50,6 +54,7 @@ def explain(
         model, checkpoint, inputs, feeds, opset_override: as for `evaluate`.
         samples: perturbed runs an input set.
         own_constants, own_scalars: fingerprints and numbers that the source has; what is among them is not derived.
+        own_doubles: numbers that factories of the source take in double precision.
         parents: earlier checkpoints (`path`, `opset_override`) that still compute a folded constant, by value name.
         seed: of the perturbation.
     """
@@ -58,18 +63,20 @@ def explain(
 
     loaded = load_as(model, opset_override)
     kernels = kernel_table()
-    derived = _Derived(set(own_constants), set(own_scalars))
+    derived = Derived(set(own_constants), set(own_scalars))
+    units = declared_units(loaded.proto.graph)
+    doubles = rounded_doubles(own_doubles)
     stored = {tensor.name for tensor in loaded.proto.graph.initializer}
     stored |= {name for node in loaded.proto.graph.node if node.op_type == "Constant" for name in node.output}
     for index, file in enumerate(inputs):
         given = graph_inputs(file, feeds)
         try:
-            known = _computed_before(parents or [], stored, given, kernels)
-            exactly = _Exact(known)
+            known = computed_before(parents or [], stored, given, kernels, doubles)
+            exactly = ExactConstants(known, units, doubles)
             outputs = Evaluator(loaded, lift=True, kernels=kernels, perturb=exactly).run(given)
             squares: dict[str, Any] = {}
             for sample in range(samples):
-                noise = _Noise(seed * 1_000_003 + sample, derived, exactly)
+                noise = Noise(seed * 1_000_003 + sample, derived, exactly)
                 _add_squares(squares, outputs, Evaluator(loaded, lift=True, kernels=kernels, perturb=noise).run(given))
         except EvaluatorError as error:
             channel.emit("constants", checkpoint=checkpoint, input=index, exact=None, variance=None, error=str(error))
@@ -90,6 +97,37 @@ def explain(
     return {}
 
 
+def declared_units(graph: Any) -> dict[str, float]:
+    """Unit roundoff of each stored floating constant, by name; at most float32's where it is only stored narrow.
+
+    A constant of 16 bits that nodes take through a Cast belongs to a computation in the wider type: that it went
+    through the narrow one is a difference of functions, not a rounding of the arithmetic.
+    """
+    from tautomer.numerics.onnx_evaluator.element_types import element_name, spec_dtype
+
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
+            for attribute in node.attribute:
+                if attribute.name == "value":
+                    tensors[node.output[0]] = attribute.t
+    units = {
+        name: UNIT_ROUNDOFF[spec_dtype(element_name(tensor.data_type))]
+        for name, tensor in tensors.items()
+        if spec_dtype(element_name(tensor.data_type)) in UNIT_ROUNDOFF
+    }
+    for node in graph.node:
+        if node.op_type in ("Cast", "CastLike") and node.domain in ("", "ai.onnx") and node.input[0] in units:
+            units[node.input[0]] = min(U, units[node.input[0]])
+    return units
+
+
+def rounded_doubles(numbers: list[float]) -> dict[float, float]:
+    """The numbers by what float32 makes of them, where that is another number."""
+    with np.errstate(over="ignore"):
+        return {float(np.float32(one)): one for one in numbers if float(np.float32(one)) != one}
+
+
 def _add_squares(squares: dict[str, Any], exact: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
     for name, base in exact.items():
         value = outputs[name]
@@ -98,8 +136,12 @@ def _add_squares(squares: dict[str, Any], exact: Mapping[str, Any], outputs: Map
             squares[name] = squares.get(name, 0.0) + np.square(np.where(np.isfinite(deviation), deviation, 0.0))
 
 
-def _computed_before(
-    parents: list[dict[str, Any]], wanted: set[str], given: dict[str, Any], kernels: Mapping[tuple[str, str], Any]
+def computed_before(
+    parents: list[dict[str, Any]],
+    wanted: set[str],
+    given: dict[str, Any],
+    kernels: Mapping[tuple[str, str], Any],
+    doubles: Mapping[float, float] | None = None,
 ) -> dict[str, Any]:
     """Exact values, by name, that an earlier checkpoint computes and this one stores."""
     from tautomer.numerics.onnx_evaluator import Evaluator
@@ -112,30 +154,46 @@ def _computed_before(
             if name in wanted and isinstance(value, np.ndarray) and value.dtype.kind == "f":
                 found.setdefault(name, value)
 
-        Evaluator(loaded, lift=True, kernels=kernels).run(given, observe)
+        own = ExactConstants({}, {}, doubles)
+        Evaluator(loaded, lift=True, kernels=kernels, perturb=own).run(given, observe)
     return found
 
 
-class _Exact:
-    """Replaces each folded constant by the exact value it stands for."""
+class ExactConstants:
+    """Replaces each folded constant by the exact value it stands for.
 
-    def __init__(self, known: Mapping[str, Any]) -> None:
+    Args:
+        known: exact values by name, which an earlier checkpoint computes.
+        units: unit roundoff of each constant's format, by name.
+        doubles: float32 number -> the double that a factory of the source (arange) takes unrounded, and that the
+            number therefore stands for.
+    """
+
+    def __init__(
+        self, known: Mapping[str, Any], units: Mapping[str, float], doubles: Mapping[float, float] | None = None
+    ) -> None:
         self._known = known
+        self.units = units
+        self._doubles = doubles or {}
         self.replaced: set[str] = set()
 
     def __call__(self, name: str, array: Any) -> Any:
         exact = self._known.get(name)
+        if exact is None and array.size == 1 and (double := self._doubles.get(float(array.reshape(-1)[0]))) is not None:
+            exact = np.full_like(array, double)
         if exact is None or exact.shape != array.shape or not array.size or np.array_equal(exact, array):
             return array  # a constant in the earlier graph as well: nothing says what it was made from
+        u = self.units.get(name, U)
+        limit_u = SAME_CONSTANT_U if u <= U else SAME_NARROW_CONSTANT_U
         with np.errstate(all="ignore"):
-            close = np.abs(array - exact) <= SAME_CONSTANT_U * U * np.abs(exact).max()
+            close = np.abs(array - exact) <= limit_u * u * np.abs(exact).max()
         if not np.all(close | (array == exact)):
             return array
         self.replaced.add(name)
         return exact
 
 
-class _Derived:
+class Derived:
     """Which constants the source does not have itself."""
 
     def __init__(self, own_constants: set[str], own_scalars: set[float]) -> None:
@@ -157,10 +215,10 @@ class _Derived:
         return fingerprint(np.asarray(array, dtype=np.float32)) in self._own_constants
 
 
-class _Noise:
-    """Perturbs each derived constant that is not exactly known by a few float32 roundings, the same way at each use."""
+class Noise:
+    """Perturbs each derived constant that is not exactly known by a few roundings of its format, the same way at each use."""
 
-    def __init__(self, seed: int, derived: Callable[[str, Any], bool], exactly: _Exact) -> None:
+    def __init__(self, seed: int, derived: Callable[[str, Any], bool], exactly: ExactConstants) -> None:
         self._seed = seed
         self._derived = derived
         self._exactly = exactly
@@ -175,4 +233,4 @@ class _Noise:
         for axis in range(array.ndim):  # a folded norm or scale errs alike for a whole slice
             shape = [array.shape[axis] if other == axis else 1 for other in range(array.ndim)]
             relative = relative + generator.uniform(-FOLDING_U, FOLDING_U, shape)
-        return array * (1.0 + U * relative)
+        return array * (1.0 + self._exactly.units.get(name, U) * relative)

@@ -7,6 +7,8 @@ from typing import Any
 
 from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind
 from tautomer.adapters.runtimes.onnx_host import ONNX_HOST
+from tautomer.adapters.runtimes.onnxruntime_precision import emit_precision
+from tautomer.adapters.runtimes.ort_values import session_call
 from tautomer.adapters.runtimes.sessions import run_all
 from tautomer.adapters.worker_api import Channel, peak_memory_bytes, reset_peak_memory
 from tautomer.model import ArtifactKind, Stage
@@ -47,29 +49,42 @@ def run(
 ) -> dict[str, Any]:
     """Load a model at one optimization level and run it on all input sets.
 
-    Emits `loaded`, then a `run` event for each input set with the file of its values or the error.
+    Emits `loaded`, then a `run` event for each input set with the file of its values or the error, and `precision` for
+    a graph with nodes in float16 or bfloat16.
 
     Raises:
         Exception: the session could not be made; the runtime's own error.
     """
     import onnxruntime
 
+    def options() -> Any:
+        made = onnxruntime.SessionOptions()
+        made.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, LEVELS[level])
+        made.log_severity_level = 3
+        return made
+
     stage = "runtime_load" if level == "disabled" else "runtime_optimization"
     channel.emit("stage", stage=stage, doing=f"loading with optimization {level}")
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, LEVELS[level])
-    options.log_severity_level = 3
+    _compute(channel, checkpoint=checkpoint, model=model, options=options(), inputs=inputs, feeds=feeds)
+    emit_precision(channel, checkpoint=checkpoint, model=model, options=options)
+    return {"version": onnxruntime.__version__}
+
+
+def _compute(
+    channel: Channel, *, checkpoint: str, model: str, options: Any, inputs: list[str], feeds: dict[str, str]
+) -> None:
+    """Make a session and run it; it ends here, so that its memory is free again."""
+    import onnxruntime
+
     reset_peak_memory()
     began = time.perf_counter()
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     channel.emit("loaded", seconds=time.perf_counter() - began, peak_memory_bytes=peak_memory_bytes())
-    names = [output.name for output in session.get_outputs()]
     run_all(
         channel,
         checkpoint=checkpoint,
         inputs=inputs,
         feeds=feeds,
-        output_names=names,
-        call=lambda given: session.run(None, given),
+        output_names=[output.name for output in session.get_outputs()],
+        call=session_call(session),
     )
-    return {"version": onnxruntime.__version__}

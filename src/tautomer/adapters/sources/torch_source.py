@@ -33,13 +33,16 @@ TORCHSCRIPT = _source("torchscript", (ArtifactKind.TORCHSCRIPT,), "torch.onnx-le
 ENVELOPE_SAMPLES = 8
 """Perturbed float64 runs an envelope is taken from (docs/explanation/numerics.md)."""
 
+TRACE_BUDGET_BYTES = 2 << 30
+"""The most that a source's intermediate values may take on one input set; a larger model is judged end to end only."""
+
 
 def reference(channel: Channel, *, spec: dict[str, Any], samples: int = ENVELOPE_SAMPLES) -> dict[str, Any]:
     """Run a PyTorch source on all its input sets: in its own precision, in float64, and with perturbed rounding.
 
     Leaves in the attempt's folder, one file an input set: `inputs-N`, `s32-N` (the answer), `s64-N` (in float64),
     `variance-N` (mean square deviation of the perturbed runs from `s64-N`), `flips-N` (where integers or booleans
-    changed in a perturbed run).
+    changed in a perturbed run), `trace-N` (what it computes on its way).
 
     Returns:
         Facts about the program and, for each input set, what could be computed.
@@ -63,6 +66,7 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = ENVELOPE
             {"path": one.path, "axis": one.axis, "symbol": one.symbol, "size": one.size} for one in prepared.dimensions
         ],
         "training_operators": [],
+        "doubles": [],
         "nondeterministic": _differs_from_itself(prepared),
     }
     scalars: set[float] = set()
@@ -79,6 +83,7 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = ENVELOPE
             "inputs_digest": write_values(channel.folder / f"inputs-{index}.safetensors", leaves.tensors()),
             "s32": f"s32-{index}.safetensors",
             "float64": None,
+            "trace": None,
             "reason": None,
         }
         write_values(channel.folder / entry["s32"], result.tensors())
@@ -95,6 +100,7 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = ENVELOPE
             )
         sets.append(entry)
     facts["training_operators"] = sorted(set(facts["training_operators"]))
+    facts["doubles"] = sorted(set(facts["doubles"]))
     return {"sets": sets, "scalars": sorted(scalars), "constants": sorted(fingerprints), **facts}
 
 
@@ -143,9 +149,16 @@ def _float64(
 ) -> dict[str, Any]:
     """The lifted answer and its envelope, or the reason why there is none."""
     from tautomer.adapters.tensor_file import write_values
-    from tautomer.adapters.torch_programs.capture import capture, constants_of, scalars_of, training_operators
+    from tautomer.adapters.torch_programs.capture import (
+        capture,
+        constants_of,
+        factory_scalars_of,
+        scalars_of,
+        training_operators,
+    )
     from tautomer.adapters.torch_programs.lift import GraphRun, NotLiftable
     from tautomer.adapters.torch_programs.sampling import Envelope
+    from tautomer.adapters.torch_programs.tracing import traced
     from tautomer.adapters.torch_programs.trees import to_tensor
 
     call = prepared.program.input_sets[index].call
@@ -159,6 +172,7 @@ def _float64(
         prepared.reset()
     facts["training_operators"].extend(training_operators(captured.graph))
     scalars |= scalars_of(captured.graph)
+    facts["doubles"].extend(factory_scalars_of(captured.graph))
     if index == 0:
         fingerprints |= constants_of(captured.graph)
     tensors = prepared.tensors(index)
@@ -168,9 +182,17 @@ def _float64(
         dict(zip(captured.output_paths, map(to_tensor, replayed), strict=True)),
     )
     try:
-        exact = GraphRun(captured.graph, lift=True).outputs(*tensors)
+        run = traced(
+            captured,
+            tensors,
+            seed=prepared.seed + index,
+            budget_bytes=TRACE_BUDGET_BYTES,
+            folder=channel.folder,
+            stem=f"trace-{index}",
+        )
     except NotLiftable as error:
         return {"reason": f"the source cannot be computed in float64: {error}", "replay": f"replay-{index}.safetensors"}
+    exact = run.exact
     envelope = Envelope(captured, tensors, exact, seed=prepared.seed + index, samples=samples)
     names = {"float64": "s64", "variance": "variance", "flips": "flips"}
     files = {key: f"{stem}-{index}.safetensors" for key, stem in names.items()}
@@ -179,4 +201,5 @@ def _float64(
     )
     write_values(channel.folder / files["variance"], envelope.variance)
     write_values(channel.folder / files["flips"], envelope.flips)
-    return {**files, "replay": f"replay-{index}.safetensors"}
+    trace = f"trace-{index}.json" if run.trace is not None else None
+    return {**files, "replay": f"replay-{index}.safetensors", "trace": trace, "trace_reason": run.reason}

@@ -16,6 +16,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
 from tautomer.adapters.onnx_files.fingerprint import fingerprint
+from tautomer.adapters.torch_programs.lift import FACTORIES_IN_DOUBLE, base_name
 from tautomer.adapters.torch_programs.trees import CallArguments, leaves_of
 
 
@@ -88,6 +89,17 @@ def scalars_of(graph: torch.fx.GraphModule) -> set[float]:
             if isinstance(argument, int | float) and not isinstance(argument, bool):
                 found.add(float(torch.tensor(float(argument), dtype=torch.float32)))
     return found
+
+
+def factory_scalars_of(graph: torch.fx.GraphModule) -> set[float]:
+    """Every Python float that an operator takes in double precision, unrounded."""
+    return {
+        argument
+        for node in graph.graph.nodes
+        if base_name(node.target) in FACTORIES_IN_DOUBLE
+        for argument in pytree.tree_leaves((node.args, node.kwargs))
+        if isinstance(argument, float)
+    }
 
 
 def constants_of(graph: torch.fx.GraphModule) -> set[str]:

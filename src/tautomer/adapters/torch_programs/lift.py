@@ -7,7 +7,7 @@ the function; decisions come from the capture (docs/explanation/numerics.md).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -48,12 +48,21 @@ _EXACT = frozenset(
 )
 """ATen operators that move, choose or negate values without rounding."""
 
+_CHOOSES = frozenset(
+    """
+    abs amax amin argmax argmin argsort bucketize ceil clamp clamp_max clamp_min copysign cummax cummin floor frac
+    fmod hardtanh isnan kthvalue max max_pool1d max_pool2d max_pool3d max_pool2d_with_indices maximum median min
+    minimum nan_to_num neg relu relu6 round sign sort t threshold topk trunc where masked_fill embedding
+    """.split()
+)
+"""Exact operators whose results are values of their own, not only elements in other places."""
+
 _OF_UNIT_RANGE = frozenset({"sigmoid", "elu", "celu", "selu"})
 _OF_ARGUMENT_RANGE = frozenset({"silu", "gelu", "mish"})
 """Functions that libraries approximate with an absolute error, of the size of a rounding of their range: a relative one
 would demand of their tails what no vectorised kernel gives (docs/decisions/0005)."""
 
-_FACTORIES_IN_DOUBLE = frozenset({"arange", "linspace", "range"})
+FACTORIES_IN_DOUBLE = frozenset({"arange", "linspace", "range"})
 """Their kernels take the Python scalars in double precision, so these are not rounded first."""
 
 _CASTS = frozenset({"to", "_to_copy", "type_as", "_autocast_to_reduced_precision", "_autocast_to_full_precision"})
@@ -69,9 +78,15 @@ def lifted(tensor: torch.Tensor) -> torch.Tensor:
     return tensor if target is None else tensor.to(target)
 
 
-def _base_name(target: Any) -> str:
+def base_name(target: Any) -> str:
+    """An operator's name without namespace, overload and the underscore of its in-place form; empty for others."""
     name = target._schema.name.rpartition("::")[2] if isinstance(target, torch._ops.OpOverload) else ""
     return name[:-1] if name.endswith("_") and not name.startswith("__") else name
+
+
+def moves_values(name: str) -> bool:
+    """Whether an operator only puts elements in other places (or makes constants)."""
+    return name in _EXACT and name not in _CHOOSES
 
 
 def _declared(node: Any) -> list[torch.dtype | None]:
@@ -86,14 +101,31 @@ class GraphRun(torch.fx.Interpreter):
         graph: from `capture`.
         lift: compute in float64.
         perturbation: a generator; every rounding is perturbed with it. Only with `lift`.
+        observe: called with every node of the graph and its result.
+        decisions: results that stand in the place of those the nodes of these names compute.
     """
 
-    def __init__(self, graph: torch.fx.GraphModule, *, lift: bool, perturbation: torch.Generator | None = None) -> None:
+    def __init__(
+        self,
+        graph: torch.fx.GraphModule,
+        *,
+        lift: bool,
+        perturbation: torch.Generator | None = None,
+        observe: Callable[[torch.fx.Node, Any], None] | None = None,
+        decisions: Mapping[str, torch.Tensor] | None = None,
+    ) -> None:
         super().__init__(graph)
         self._lift = lift
         self._generator = perturbation
+        self._observe = observe
+        self._decisions = decisions or {}
         self._mutates = _mutates(graph)
         self._node: torch.fx.Node | None = None
+
+    @property
+    def current_node(self) -> torch.fx.Node | None:
+        """The node that runs."""
+        return self._node
 
     def outputs(self, *inputs: torch.Tensor) -> list[torch.Tensor]:
         """The graph's outputs. Inputs are copied first."""
@@ -123,7 +155,12 @@ class GraphRun(torch.fx.Interpreter):
     def run_node(self, n: torch.fx.Node) -> Any:
         """Remember which node runs, for its declared types and for errors."""
         self._node = n
-        return super().run_node(n)
+        result = super().run_node(n)
+        if n.name in self._decisions:
+            result = self._decisions[n.name].to(result.dtype)
+        if self._observe is not None:
+            self._observe(n, result)
+        return result
 
     def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
         """A parameter, buffer or constant, lifted as it is used."""
@@ -143,7 +180,7 @@ class GraphRun(torch.fx.Interpreter):
             return self._higher_order(target, args, kwargs)
         if not isinstance(target, torch._ops.OpOverload):
             return super().call_function(target, args, kwargs)
-        name = _base_name(target)
+        name = base_name(target)
         if name.startswith("_assert"):
             return None  # asserts about types hold for the declared precision only; the native run checks them
         if name == "view" and target._overloadname == "dtype":
@@ -152,21 +189,31 @@ class GraphRun(torch.fx.Interpreter):
             isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves((args, kwargs))
         ):
             return pytree.tree_map_only(torch.Tensor, lifted, target(*args, **kwargs))
+        return self.perturbed(target, args, kwargs, generator=self._generator)
+
+    def perturbed(self, target: Any, args: Any, kwargs: Any, *, generator: torch.Generator | None) -> Any:
+        """One operator in float64, with its rounding perturbed where a generator is given.
+
+        Raises:
+            NotLiftable: it cannot be computed in float64.
+        """
+        name = base_name(target)
         declared = _declared(self._node)
         args, kwargs = self._lift_arguments(name, args, _with_default_scalars(target, args, kwargs), declared)
-        exact = name in _EXACT or _is_view(target)
-        if self._generator is not None and not exact and torch.Tag.pointwise not in target.tags:
-            args, kwargs = self._perturbed_inputs(args, kwargs)
+        exact = name in _EXACT or is_view(target)
+        if generator is not None and not exact and torch.Tag.pointwise not in target.tags:
+            args, kwargs = self._perturbed_inputs(args, kwargs, generator)
         try:
             result = target(*args, **kwargs)
         except (RuntimeError, NotImplementedError, TypeError) as error:
             raise NotLiftable(f"{target}: {str(error).splitlines()[0] if str(error) else error!r}") from error
         if name in _CASTS:
             result = self._round_narrowing(result, declared)
-        if self._generator is not None and not exact:
-            result = self._perturbed_result(result, declared, in_place=target._schema.is_mutable)
+        if generator is not None and not exact:
+            result = self._perturbed_result(result, declared, generator, in_place=target._schema.is_mutable)
             if name in _OF_UNIT_RANGE or name in _OF_ARGUMENT_RANGE:
-                result = self._approximated(result, args[0] if name in _OF_ARGUMENT_RANGE else None, declared)
+                argument = args[0] if name in _OF_ARGUMENT_RANGE else None
+                result = self._approximated(result, argument, declared, generator)
         return result
 
     def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
@@ -175,7 +222,7 @@ class GraphRun(torch.fx.Interpreter):
 
     def _lift_arguments(self, name: str, args: Any, kwargs: Any, declared: list[torch.dtype | None]) -> tuple[Any, Any]:
         floating = next((dtype for dtype in [*declared, *self._input_dtypes()] if dtype in LIFTED), None)
-        round_scalars = floating is not None and name not in _FACTORIES_IN_DOUBLE
+        round_scalars = floating is not None and name not in FACTORIES_IN_DOUBLE
 
         def one(leaf: Any) -> Any:
             if isinstance(leaf, torch.dtype):
@@ -201,9 +248,11 @@ class GraphRun(torch.fx.Interpreter):
         )
         if source == torch.float16 and to == torch.float32:
             widens = True
+        if source == torch.float64 and to == torch.float32:
+            widens = True  # float32 is the precision that is lifted: its roundings are none, whatever came before
         return result if widens else result.to(to).to(LIFTED[to])
 
-    def _perturbed_inputs(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+    def _perturbed_inputs(self, args: Any, kwargs: Any, generator: torch.Generator) -> tuple[Any, Any]:
         units = [UNIT_ROUNDOFF[dtype] for dtype in self._input_dtypes() if dtype in UNIT_ROUNDOFF]
         u = min(units, default=0.0)
         assert self._node is not None
@@ -211,11 +260,13 @@ class GraphRun(torch.fx.Interpreter):
         weights = {id(self.env[source]) for source in self._node.all_input_nodes if source.op == "get_attr"}
 
         def one(tensor: torch.Tensor) -> torch.Tensor:
-            return tensor if id(tensor) in weights else self._noisy(tensor, u)
+            return tensor if id(tensor) in weights else _noisy(tensor, u, generator)
 
         return pytree.tree_map_only(torch.Tensor, one, args), pytree.tree_map_only(torch.Tensor, one, kwargs)
 
-    def _perturbed_result(self, result: Any, declared: list[torch.dtype | None], *, in_place: bool) -> Any:
+    def _perturbed_result(
+        self, result: Any, declared: list[torch.dtype | None], generator: torch.Generator, *, in_place: bool
+    ) -> Any:
         leaves, spec = pytree.tree_flatten(result)
         changed = []
         for leaf, dtype in zip(leaves, declared if len(declared) == len(leaves) else [None] * len(leaves), strict=True):
@@ -223,24 +274,20 @@ class GraphRun(torch.fx.Interpreter):
             if not isinstance(leaf, torch.Tensor):
                 changed.append(leaf)
             elif in_place and u and leaf.is_floating_point():
-                changed.append(leaf.copy_(self._noisy(leaf, u)))
+                changed.append(leaf.copy_(_noisy(leaf, u, generator)))
             else:
-                changed.append(self._noisy(leaf, u))
+                changed.append(_noisy(leaf, u, generator))
         return pytree.tree_unflatten(changed, spec)
 
-    def _approximated(self, result: Any, argument: Any, declared: list[torch.dtype | None]) -> Any:
+    def _approximated(
+        self, result: Any, argument: Any, declared: list[torch.dtype | None], generator: torch.Generator
+    ) -> Any:
         u = UNIT_ROUNDOFF.get(declared[0], 0.0) if declared and declared[0] is not None else 0.0
         if not isinstance(result, torch.Tensor) or not u:
             return result
         range_ = 1.0 if argument is None or argument.shape != result.shape else argument.abs()
-        noise = torch.rand(result.shape, generator=self._generator, dtype=torch.float64)
+        noise = torch.rand(result.shape, generator=generator, dtype=torch.float64)
         return result + (2.0 * noise - 1.0) * (PERTURBATION_U * u) * range_
-
-    def _noisy(self, tensor: torch.Tensor, u: float) -> torch.Tensor:
-        if not u or not (tensor.is_floating_point() or tensor.is_complex()):
-            return tensor
-        noise = torch.rand(tensor.shape, generator=self._generator, dtype=torch.float64)
-        return tensor * (1.0 + (2.0 * noise - 1.0) * (PERTURBATION_U * u))
 
     def _higher_order(self, target: Any, args: Any, kwargs: Any) -> Any:
         name = target.name()
@@ -265,6 +312,13 @@ class GraphRun(torch.fx.Interpreter):
         return inner.run(*operands)
 
 
+def _noisy(tensor: torch.Tensor, u: float, generator: torch.Generator) -> torch.Tensor:
+    if not u or not (tensor.is_floating_point() or tensor.is_complex()):
+        return tensor
+    noise = torch.rand(tensor.shape, generator=generator, dtype=torch.float64)
+    return tensor * (1.0 + (2.0 * noise - 1.0) * (PERTURBATION_U * u))
+
+
 def _with_default_scalars(target: torch._ops.OpOverload, args: Any, kwargs: Any) -> dict[str, Any]:
     """Keyword arguments with defaults of floating scalars (an epsilon) written out, to be rounded like given ones."""
     defaults = {
@@ -275,7 +329,8 @@ def _with_default_scalars(target: torch._ops.OpOverload, args: Any, kwargs: Any)
     return {**kwargs, **defaults}
 
 
-def _is_view(target: torch._ops.OpOverload) -> bool:
+def is_view(target: torch._ops.OpOverload) -> bool:
+    """Whether its results share memory with its arguments."""
     return any(value.alias_info is not None and not value.alias_info.is_write for value in target._schema.returns)
 
 

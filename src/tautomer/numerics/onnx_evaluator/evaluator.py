@@ -53,6 +53,7 @@ from tautomer.numerics.onnx_evaluator.rounding_noise import RoundingNoise
 from tautomer.numerics.onnx_evaluator.scope import Held, Scope
 
 Observe = Callable[[str, Value], None]
+Force = Callable[[onnx.NodeProto, str, Value], Value | None]
 Perturb = Callable[[str, Array], Array]
 _SignatureKey = tuple[int, bytes, tuple[str, ...]]
 
@@ -113,12 +114,16 @@ class Evaluator:
         """The graph's outputs."""
         return [spec_of(value) for value in self._graph.output]
 
-    def run(self, inputs: Mapping[str, Value], observe: Observe | None = None) -> dict[str, Value]:
+    def run(
+        self, inputs: Mapping[str, Value], observe: Observe | None = None, force: Force | None = None
+    ) -> dict[str, Value]:
         """The graph's outputs by name: arrays (float64 for every lifted float), lists for sequences, None.
 
         Args:
             inputs: by name, in the declared types; when lifted, float64 arrays are taken as well.
             observe: called with the name and value of every node output of the main graph, as it is computed.
+            force: called with the node, the name and the value of every node output of the main graph; what it gives
+                back stands in the value's place for all that uses it, None leaves the value.
 
         Raises:
             InvalidInput: an input is missing, unknown, or of another type or shape than declared.
@@ -135,7 +140,7 @@ class Evaluator:
             if name in inputs:
                 scope.values[name] = self._admit(spec_of(declared[name]), self._plan.input_types[index], inputs[name])
         with np.errstate(all="ignore"):
-            results = self._execute(scope, observe)
+            results = self._execute(scope, observe, force)
         return {name: held.value for name, held in zip(self._plan.outputs, results, strict=True)}
 
     def _admit(self, spec: TensorSpec, type_name: str, value: Value) -> Held:
@@ -159,7 +164,13 @@ class Evaluator:
             raise InvalidInput(f"input {spec.name!r} has shape {array.shape} where the graph declares {spec.shape}")
         return Held(convert(array, stored), type_name)
 
-    def _execute(self, scope: Scope, observe: Observe | None = None, outputs_count: int | None = None) -> list[Held]:
+    def _execute(
+        self,
+        scope: Scope,
+        observe: Observe | None = None,
+        force: Force | None = None,
+        outputs_count: int | None = None,
+    ) -> list[Held]:
         for step in scope.plan.steps:
             try:
                 results = self._step(step, scope)
@@ -169,12 +180,17 @@ class Evaluator:
                 raise
             for name, held in zip(step.node.output, results, strict=False):
                 if name:
-                    scope.values[name] = held
                     if observe is not None:
                         observe(name, held.value)
+                    forced = force(step.node, name, held.value) if force is not None else None
+                    scope.values[name] = held if forced is None else self._forced(held, forced)
             for name in step.frees:
                 scope.values.pop(name, None)
         return [self._look_up(name, scope) for name in scope.plan.outputs[:outputs_count]]
+
+    def _forced(self, held: Held, value: Value) -> Held:
+        dtype = storage_dtype(element_of(held.type_name), lift=self._lift)
+        return Held(convert(np.asarray(value), dtype), held.type_name)
 
     def _look_up(self, name: str, scope: Scope, *, as_stored: bool = False) -> Held:
         seen: Scope | None = scope

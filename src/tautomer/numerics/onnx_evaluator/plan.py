@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -172,6 +173,47 @@ def _compile_attributes(node: onnx.NodeProto, opsets: Mapping[str, int]) -> tupl
     return attributes, subgraphs
 
 
+def sorted_nodes(nodes: Iterable[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """Nodes in an order in which values are made before they are used; as given where that is already so.
+
+    ONNX asks for that order and its checker insists; ONNX Runtime does not, and its own float16 converter appends Casts
+    at the end. What is left over in a cycle keeps its place, and is found by its undefined inputs.
+    """
+    waiting = list(nodes)
+    makers = {name: index for index, node in enumerate(waiting) for name in node.output if name}
+    needs = [sorted({makers[name] for name in _names_used(node) if name in makers}) for node in waiting]
+    if all(all(maker < index for maker in needed) for index, needed in enumerate(needs)):
+        return waiting
+    users: dict[int, list[int]] = {}
+    missing = [len(needed) for needed in needs]
+    for index, needed in enumerate(needs):
+        for maker in needed:
+            users.setdefault(maker, []).append(index)
+    ready = [index for index, count in enumerate(missing) if not count]
+    heapq.heapify(ready)
+    order: list[int] = []
+    while ready:
+        index = heapq.heappop(ready)
+        order.append(index)
+        for user in users.get(index, ()):
+            missing[user] -= 1
+            if not missing[user]:
+                heapq.heappush(ready, user)
+    placed = set(order)
+    return [waiting[index] for index in (*order, *(one for one in range(len(waiting)) if one not in placed))]
+
+
+def _names_used(node: onnx.NodeProto) -> set[str]:
+    """Names a node takes, those its subgraphs take from around them included."""
+    used = {name for name in node.input if name}
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            for inner in graph.node:
+                used |= _names_used(inner)
+            used |= {value.name for value in graph.output}
+    return used
+
+
 def _plan(
     *,
     name: str,
@@ -188,7 +230,7 @@ def _plan(
     known = {*inputs, *initializers, *sparse_initializers}
     outer: set[str] = set()
     drafts = []
-    for node in nodes:
+    for node in sorted_nodes(nodes):
         attributes, subgraphs = _compile_attributes(node, opsets)
         used = {item for item in node.input if item}.union(*(plan.outer for plan in subgraphs.values()))
         outer |= used - known

@@ -46,10 +46,20 @@ _OF_ARGUMENT_RANGE = frozenset({"Swish", "Gelu", "Mish"})
 
 
 class RoundingNoise:
-    """One sample: the same seed gives the same perturbations."""
+    """One sample: the same seed gives the same perturbations.
 
-    def __init__(self, seed: int) -> None:
+    Args:
+        seed: of the perturbations.
+        of_float64: perturb by roundings of float64, which a lifted evaluation makes itself, not of the declared types.
+    """
+
+    def __init__(self, seed: int, *, of_float64: bool = False) -> None:
         self._generator = np.random.default_rng(seed)
+        self._of_float64 = of_float64
+
+    def _unit(self, declared: str) -> float:
+        u = _unit_roundoff(declared)
+        return UNIT_ROUNDOFF["float64"] if u and self._of_float64 else u
 
     def on_inputs(self, call: Call) -> Call:
         """Perturb the values an inner product or another compound operator sums over; weights are left alone."""
@@ -74,7 +84,7 @@ class RoundingNoise:
         return noisy
 
     def _approximated(self, value: Value, range_: Any, declared: str) -> Value:
-        u = _unit_roundoff(declared)
+        u = self._unit(declared)
         if not u or not isinstance(value, np.ndarray):
             return value
         return np.asarray(
@@ -82,7 +92,7 @@ class RoundingNoise:
         )
 
     def _noisy(self, value: Value, declared: str) -> Value:
-        u = _unit_roundoff(declared)
+        u = self._unit(declared)
         if not u or not isinstance(value, np.ndarray) or value.dtype.kind not in "fc":
             return value
         noise = np.asarray(self._generator.uniform(-PERTURBATION_U * u, PERTURBATION_U * u, value.shape))

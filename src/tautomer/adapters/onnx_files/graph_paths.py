@@ -1,0 +1,80 @@
+"""Ways through an ONNX graph: which values depend on the inputs, and which nodes make a value from given others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import onnx
+
+MOVES = frozenset(
+    """
+    Cast CastLike Concat ConcatFromSequence Constant ConstantOfShape DepthToSpace Expand Flatten Gather GatherElements
+    GatherND Identity Pad Reshape ReverseSequence SequenceAt SequenceConstruct Shape Size Slice SpaceToDepth Split
+    SplitToSequence Squeeze Tile Transpose Trilu Unsqueeze
+    """.split()
+)
+"""Operators that only put elements in other places, or change how they are stored."""
+
+
+class GraphPaths:
+    """The main graph of a model, to be walked.
+
+    Attributes:
+        inputs: names a caller feeds.
+        outputs: names of the graph's outputs.
+        variable: names of values that depend on an input.
+    """
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        stored = {tensor.name for tensor in graph.initializer}
+        self.inputs = [value.name for value in graph.input if value.name not in stored]
+        self.outputs = [value.name for value in graph.output]
+        self._producers: dict[str, tuple[int, onnx.NodeProto]] = {}
+        self.variable = set(self.inputs)
+        for position, node in enumerate(graph.node):
+            for name in node.output:
+                if name:
+                    self._producers[name] = (position, node)
+            if any(name in self.variable for name in uses(node)):
+                self.variable.update(name for name in node.output if name)
+
+    def producer(self, name: str) -> onnx.NodeProto | None:
+        """The node that makes a value; None for inputs and stored tensors."""
+        found = self._producers.get(name)
+        return found[1] if found is not None else None
+
+    def between(self, name: str, ends: Callable[[str], bool]) -> list[onnx.NodeProto]:
+        """The nodes that make a value, back to those values for which `ends` is true, in the graph's order.
+
+        Constants are left out.
+        """
+        found: dict[int, onnx.NodeProto] = {}
+        pending = [name]
+        while pending:
+            value = pending.pop()
+            if value not in self._producers or (value != name and ends(value)):
+                continue
+            position, node = self._producers[value]
+            if position not in found:
+                found[position] = node
+                pending.extend(uses(node))
+        return [node for _, node in sorted(found.items()) if node.op_type != "Constant"]
+
+    def stored(self, nodes: list[onnx.NodeProto]) -> set[str]:
+        """Names of stored tensors and Constant nodes' values that these nodes use."""
+        names = {name for node in nodes for name in uses(node)}
+        return {name for name in names if name and name not in self.variable}
+
+
+def uses(node: onnx.NodeProto) -> Iterator[str]:
+    """Names a node uses, those of its subgraphs' outer values included."""
+    yield from (name for name in node.input if name)
+    for attribute in node.attribute:
+        graphs: list[Any] = [attribute.g] if attribute.type == onnx.AttributeProto.GRAPH else list(attribute.graphs)
+        for graph in graphs:
+            made = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
+            for inner in graph.node:
+                yield from (name for name in uses(inner) if name not in made)
+                made.update(inner.output)
+            yield from (value.name for value in graph.output if value.name not in made)
