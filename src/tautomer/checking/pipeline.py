@@ -218,7 +218,8 @@ def judge_by_operator(
             )
         record.fragments = judged[key]
         conversion.verdicts[position] = judge_checkpoint(record, truth)
-        return all(run.error is None and run.sound for run in record.fragments.values())
+        unstable = conversion.verdicts[position].faulty and not all(run.stable for run in record.fragments.values())
+        return not unstable and all(run.error is None and run.sound for run in record.fragments.values())
 
     positions = [index for index, verdict in enumerate(conversion.verdicts) if _is_runnable(verdict)]
     if not positions:

@@ -163,6 +163,8 @@ def measure(
             "seed": seed,
             "budget_s": budget_s,
             "opset_override": record.opset_override if record is not None else None,
+            "own_constants": list(source.facts.get("constants", ())),
+            "own_scalars": list(source.facts.get("scalars", ())),
             "parents": [{"path": str(one.path), "opset_override": one.opset_override} for one in earlier[-1:]],
             "own_doubles": list(source.facts.get("doubles", ())),
         },
@@ -185,24 +187,31 @@ def measure(
 
 
 def _records(conversion: Conversion) -> tuple[CheckpointRecord | None, list[CheckpointRecord]]:
-    """The checkpoint that is the model, and the ONNX checkpoints before it that could be judged."""
+    """The checkpoint that is the model, and the judged ONNX checkpoints before it that hold another graph."""
     records = [verdict.record for verdict in conversion.verdicts if verdict.record.path is not None]
     position = next((at for at, record in enumerate(records) if record.path == conversion.model), None)
     if position is None:
         return None, []
+    model = records[position]
     judged = {verdict.record.name for verdict in conversion.verdicts if verdict.judged}
-    return records[position], [record for record in records[:position] if record.name in judged]
+    before = [
+        one for one in records[:position] if one.name in judged and (one.digest is None or one.digest != model.digest)
+    ]
+    return model, before
 
 
-def _reference_files(source: SourceResult, record: CheckpointRecord | None) -> list[dict[str, str | None]]:
+def _reference_files(source: SourceResult, record: CheckpointRecord | None) -> list[dict[str, Any]]:
     folder: Path = source.attempt.log.parent
-    files: list[dict[str, str | None]] = []
+    files: list[dict[str, Any]] = []
     for index, one in enumerate(source.facts["sets"]):
-        known = {
-            key: str(folder / one[key]) if one.get(key) else None for key in ("s32", "float64", "variance", "flips")
-        }
-        runs = record.constants.get(index) if record is not None else None
-        files.append(known | {"constants_variance": str(runs.variance) if runs is not None else None})
+        kinds = ("s32", "float64", "variance", "flips", "trace")
+        known: dict[str, Any] = {kind: str(folder / one[kind]) if one.get(kind) else None for kind in kinds}
+        constants = record.constants.get(index) if record is not None else None
+        operators = record.fragments.get(index) if record is not None else None
+        known["constants_variance"] = str(constants.variance) if constants is not None else None
+        known["alignment"] = str(operators.alignment) if operators is not None and operators.alignment else None
+        known["settled"] = operators is not None and operators.error is None and operators.sound
+        files.append(known)
     return files
 
 

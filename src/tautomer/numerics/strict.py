@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tautomer.model import Scalar, Tensor
+from tautomer.numerics.ties import TieKeys, open_by_ties
 
 
 class Strictness(StrEnum):
@@ -46,7 +47,11 @@ class StrictDifference:
 
 
 def strict_differences(
-    path: str, source: Tensor | Scalar, target: Tensor | Scalar | None, flips: np.ndarray[Any, Any] | None = None
+    path: str,
+    source: Tensor | Scalar,
+    target: Tensor | Scalar | None,
+    flips: np.ndarray[Any, Any] | None = None,
+    ties: TieKeys | None = None,
 ) -> list[StrictDifference]:
     """Everything about `target` that must equal `source` and does not. Finite floating values are not looked at.
 
@@ -55,6 +60,7 @@ def strict_differences(
         source: the source's value, in its declared type.
         target: the target's.
         flips: for an integer or boolean output, where the source's own rounding changed the value.
+        ties: for an output of indices, what they were chosen by where the source leaves the order of equal values open.
     """
     if target is None:
         return [StrictDifference(path, Strictness.MISSING, f"output '{path}' is missing")]
@@ -78,7 +84,7 @@ def strict_differences(
         return found
     if source.is_floating and target.is_floating:
         return found + _non_finite(path, source, target)
-    return found + _exact(path, source, target, flips)
+    return found + _exact(path, source, target, flips, ties)
 
 
 def _plain(path: str, source: Tensor | Scalar, target: Tensor | Scalar) -> list[StrictDifference]:
@@ -131,10 +137,14 @@ def _non_finite(path: str, source: Tensor, target: Tensor) -> list[StrictDiffere
     return found
 
 
-def _exact(path: str, source: Tensor, target: Tensor, flips: np.ndarray[Any, Any] | None) -> list[StrictDifference]:
+def _exact(
+    path: str, source: Tensor, target: Tensor, flips: np.ndarray[Any, Any] | None, ties: TieKeys | None
+) -> list[StrictDifference]:
     s, t = source.numpy(), target.numpy()
     with np.errstate(all="ignore"):
         differs = np.asarray(s != t)
+    if ties is not None and s.dtype.kind in "iu" and t.dtype.kind in "iu":
+        differs = differs & ~open_by_ties(ties, s, t)
     count = int(differs.sum())
     if not count:
         return []

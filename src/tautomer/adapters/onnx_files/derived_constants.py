@@ -178,6 +178,7 @@ class ExactConstants:
         self.replaced: set[str] = set()
 
     def __call__(self, name: str, array: Any) -> Any:
+        """The array to compute with."""
         exact = self._known.get(name)
         if exact is None and array.size == 1 and (double := self._doubles.get(float(array.reshape(-1)[0]))) is not None:
             exact = np.full_like(array, double)
@@ -202,6 +203,7 @@ class Derived:
         self._known: dict[str, bool] = {}
 
     def __call__(self, name: str, array: Any) -> bool:
+        """Whether the constant was derived."""
         if name not in self._known:
             self._known[name] = not self._is_own(array)
         return self._known[name]
@@ -216,7 +218,7 @@ class Derived:
 
 
 class Noise:
-    """Perturbs each derived constant that is not exactly known by a few roundings of its format, the same way at each use."""
+    """Perturbs each derived constant that is not exactly known by a few of its roundings, the same way at each use."""
 
     def __init__(self, seed: int, derived: Callable[[str, Any], bool], exactly: ExactConstants) -> None:
         self._seed = seed
@@ -224,6 +226,7 @@ class Noise:
         self._exactly = exactly
 
     def __call__(self, name: str, array: Any) -> Any:
+        """The array to compute with."""
         replaced = self._exactly(name, array)
         if replaced is not array or not self._derived(name, array):
             return replaced

@@ -11,6 +11,7 @@ import numpy as np
 
 from tautomer.adapters.worker_api import Channel, peak_memory_bytes, reset_peak_memory
 from tautomer.model import Tensor
+from tautomer.numerics.branches import Branches
 
 
 def evaluate(
@@ -39,6 +40,7 @@ def evaluate(
     loaded = load_as(model, opset_override)
     stated = _stated_shapes(loaded.proto)
     kernels = kernel_table()
+    branches = {index: Branches() for index in range(len(inputs))}
     for precision in ["declared", "float64"] if precisions is None else precisions:
         for index, file in enumerate(inputs):
             _run(
@@ -51,7 +53,9 @@ def evaluate(
                 precision=precision,
                 index=index,
                 stated=stated,
+                branches=branches[index],
             )
+            branches[index] = branches[index].again()
     return {}
 
 
@@ -102,6 +106,7 @@ def _run(
     precision: str,
     index: int,
     stated: dict[str, tuple[int | None, ...]],
+    branches: Branches,
 ) -> None:
     from tautomer.adapters.tensor_file import write_values
     from tautomer.numerics.onnx_evaluator import Evaluator, EvaluatorError
@@ -118,7 +123,7 @@ def _run(
     began = time.perf_counter()
     fields: dict[str, Any] = {"values": None, "error": None}
     try:
-        evaluator = Evaluator(loaded, lift=precision == "float64", kernels=kernels)
+        evaluator = Evaluator(loaded, lift=precision == "float64", kernels=kernels, branches=branches)
         outputs = evaluator.run(graph_inputs(file, feeds), observe)
         path = channel.folder / f"{checkpoint}-{precision}-{index}.safetensors"
         write_values(path, {name: as_value(output) for name, output in outputs.items()})

@@ -23,6 +23,7 @@ from tautomer.adapters.onnx_files.graph_paths import MOVES, GraphPaths
 from tautomer.adapters.worker_api import Channel
 from tautomer.model import Tensor
 from tautomer.numerics.alignment import Aligner, Layout, Match
+from tautomer.numerics.branches import Branches
 from tautomer.numerics.fragments import FragmentJudgement, semantic_judgement, stability_judgement
 
 Array = np.ndarray[Any, Any]
@@ -146,17 +147,26 @@ class FragmentJudge:
     _paths: GraphPaths = field(init=False)
     _kernels: Mapping[tuple[str, str], Any] = field(init=False)
     _exactly: Any = None
+    _branches: Branches = field(default_factory=Branches)
 
     def __post_init__(self) -> None:
-        """Read the graph."""
+        """Read the graph, and take its branches once as the declared precision takes them."""
         self._paths = GraphPaths(self.loaded.proto.graph)
         self._kernels = kernel_table()
+        if self._paths.branches:
+            self._evaluator(lift=False, branches=self._branches).run(self.given)
+
+    def _evaluator(self, *, lift: bool, **options: Any) -> Any:
+        from tautomer.numerics.onnx_evaluator import Evaluator
+
+        options.setdefault("branches", self._branches.again())
+        return Evaluator(self.loaded, lift=lift, kernels=self._kernels, **options)
 
     def judgements(self) -> list[FragmentJudgement]:
         """Every fragment's judgement, in the graph's order."""
         semantic = self._semantic(None)
         if any(one.semantic_fault for one in semantic.values()):
-            # Deviating values are looked for by hint and nearness, and folded constants replaced by what they stand for.
+            # Deviating values are looked for by hint and nearness; folded constants become what they stand for.
             missing = frozenset(self.source.values) - {match.source for match in self.found.values()}
             first, first_found = semantic, dict(self.found)
             doubles = self.constants.doubles
@@ -178,8 +188,6 @@ class FragmentJudge:
         return name in self.output_names or (name in self._paths.variable and node.op_type not in MOVES)
 
     def _semantic(self, missing: frozenset[str] | None) -> dict[str, FragmentJudgement]:
-        from tautomer.numerics.onnx_evaluator import Evaluator
-
         inner = {name: value for name, value in self.source.values.items() if not name.startswith(OUTPUT)}
         aligner = Aligner(inner, self.hints, missing)
         values: dict[str, Array] = {}
@@ -194,7 +202,7 @@ class FragmentJudge:
             values[name] = value
             return match.layout.arranged(self.source.values[match.source].exact, value.shape)
 
-        Evaluator(self.loaded, lift=True, kernels=self._kernels, perturb=self._exactly).run(self.given, force=force)
+        self._evaluator(lift=True, perturb=self._exactly).run(self.given, force=force)
         self.found = dict(aligner.found)
         return {name: self._judged(name, value) for name, value in values.items()}
 
@@ -298,8 +306,6 @@ class FragmentJudge:
         return exact, {name: total / len(runs) for name, total in squares.items()}
 
     def _forced_run(self, record: Callable[[str, Array], None], perturb: Any, noise: Any) -> None:
-        from tautomer.numerics.onnx_evaluator import Evaluator
-
         def force(_node: Any, name: str, value: Any) -> Any:
             match = self.found.get(name)
             if match is None:
@@ -307,13 +313,11 @@ class FragmentJudge:
             record(name, value)
             return match.layout.arranged(self.source.values[match.source].exact, value.shape)
 
-        evaluator = Evaluator(self.loaded, lift=True, kernels=self._kernels, perturb=perturb, noise=noise)
+        evaluator = self._evaluator(lift=True, perturb=perturb, noise=noise)
         evaluator.run(self.given, force=force)
 
     def _with_stability(self, semantic: dict[str, FragmentJudgement]) -> dict[str, FragmentJudgement]:
         """Run each fragment on the source's declared values, exactly and in the declared types, and compare."""
-        from tautomer.numerics.onnx_evaluator import Evaluator
-
         local: dict[str, Array] = {}
         judged = dict(semantic)
 
@@ -347,8 +351,8 @@ class FragmentJudge:
                 )
             return kept.numpy()
 
-        Evaluator(self.loaded, lift=True, kernels=self._kernels).run(self.given, force=keep)
-        Evaluator(self.loaded, lift=False, kernels=self._kernels).run(self.given, force=compare)
+        self._evaluator(lift=True).run(self.given, force=keep)
+        self._evaluator(lift=False).run(self.given, force=compare)
         return judged
 
 

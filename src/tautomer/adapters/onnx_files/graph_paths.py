@@ -24,6 +24,7 @@ class GraphPaths:
         inputs: names a caller feeds.
         outputs: names of the graph's outputs.
         variable: names of values that depend on an input.
+        branches: whether it has loops or branches.
     """
 
     def __init__(self, graph: onnx.GraphProto) -> None:
@@ -32,6 +33,7 @@ class GraphPaths:
         self.outputs = [value.name for value in graph.output]
         self._producers: dict[str, tuple[int, onnx.NodeProto]] = {}
         self.variable = set(self.inputs)
+        self.branches = any(one.type == onnx.AttributeProto.GRAPH for node in graph.node for one in node.attribute)
         for position, node in enumerate(graph.node):
             for name in node.output:
                 if name:

@@ -14,6 +14,7 @@ from tautomer.adapters.runtimes.onnx_host import ONNX_HOST
 from tautomer.adapters.worker_api import Channel
 from tautomer.errors import InputsError, ModelFileError
 from tautomer.model import ArtifactKind, Tensor, TensorSpec
+from tautomer.numerics.branches import Branches
 
 ADAPTER = Adapter(
     name="onnx",
@@ -100,17 +101,19 @@ def _evaluated(
 
     files: dict[str, Any] = {}
     try:
-        outputs = Evaluator(loaded, lift=False, kernels=kernels).run(arrays)
+        branches = Branches()
+        outputs = Evaluator(loaded, lift=False, kernels=kernels, branches=branches).run(arrays)
         write_values(
             channel.folder / f"s32-{index}.safetensors", {name: as_value(one) for name, one in outputs.items()}
         )
         files["s32"] = f"s32-{index}.safetensors"
-        exact = Evaluator(loaded, lift=True, kernels=kernels).run(arrays)
+        exact = Evaluator(loaded, lift=True, kernels=kernels, branches=branches.again()).run(arrays)
         squares: dict[str, Any] = {}
         flips: dict[str, Any] = {}
         for sample in range(samples):
             noise = RoundingNoise(seed * 1_000_003 + index * 1009 + sample)
-            perturbed = Evaluator(loaded, lift=True, kernels=kernels, noise=noise).run(arrays)
+            evaluator = Evaluator(loaded, lift=True, kernels=kernels, noise=noise, branches=branches.again())
+            perturbed = evaluator.run(arrays)
             for name, base in exact.items():
                 value = perturbed[name]
                 if not isinstance(base, np.ndarray) or np.shape(value) != base.shape:

@@ -160,6 +160,7 @@ def _float64(
     from tautomer.adapters.torch_programs.sampling import Envelope
     from tautomer.adapters.torch_programs.tracing import traced
     from tautomer.adapters.torch_programs.trees import to_tensor
+    from tautomer.numerics.branches import Branches
 
     call = prepared.program.input_sets[index].call
     prepared.reset()
@@ -176,7 +177,8 @@ def _float64(
     if index == 0:
         fingerprints |= constants_of(captured.graph)
     tensors = prepared.tensors(index)
-    replayed = GraphRun(captured.graph, lift=False).outputs(*tensors)
+    branches = Branches()
+    replayed = GraphRun(captured.graph, lift=False, branches=branches).outputs(*tensors)
     write_values(
         channel.folder / f"replay-{index}.safetensors",
         dict(zip(captured.output_paths, map(to_tensor, replayed), strict=True)),
@@ -185,6 +187,7 @@ def _float64(
         run = traced(
             captured,
             tensors,
+            branches,
             seed=prepared.seed + index,
             budget_bytes=TRACE_BUDGET_BYTES,
             folder=channel.folder,
@@ -193,7 +196,7 @@ def _float64(
     except NotLiftable as error:
         return {"reason": f"the source cannot be computed in float64: {error}", "replay": f"replay-{index}.safetensors"}
     exact = run.exact
-    envelope = Envelope(captured, tensors, exact, seed=prepared.seed + index, samples=samples)
+    envelope = Envelope(captured, tensors, exact, seed=prepared.seed + index, samples=samples, branches=branches)
     names = {"float64": "s64", "variance": "variance", "flips": "flips"}
     files = {key: f"{stem}-{index}.safetensors" for key, stem in names.items()}
     write_values(

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
+from tautomer.numerics.branches import Branches
 from tautomer.numerics.formats import unit_roundoff
 
 LIFTED = {
@@ -103,6 +104,7 @@ class GraphRun(torch.fx.Interpreter):
         perturbation: a generator; every rounding is perturbed with it. Only with `lift`.
         observe: called with every node of the graph and its result.
         decisions: results that stand in the place of those the nodes of these names compute.
+        branches: conditions of loops and branches to take, or to record.
     """
 
     def __init__(
@@ -113,12 +115,14 @@ class GraphRun(torch.fx.Interpreter):
         perturbation: torch.Generator | None = None,
         observe: Callable[[torch.fx.Node, Any], None] | None = None,
         decisions: Mapping[str, torch.Tensor] | None = None,
+        branches: Branches | None = None,
     ) -> None:
         super().__init__(graph)
         self._lift = lift
         self._generator = perturbation
         self._observe = observe
         self._decisions = decisions or {}
+        self._branches = branches or Branches()
         self._mutates = _mutates(graph)
         self._node: torch.fx.Node | None = None
 
@@ -174,10 +178,10 @@ class GraphRun(torch.fx.Interpreter):
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         """One operator, in the precision of this run."""
-        if not self._lift:
-            return super().call_function(target, args, kwargs)
         if isinstance(target, torch._ops.HigherOrderOperator):
             return self._higher_order(target, args, kwargs)
+        if not self._lift:
+            return super().call_function(target, args, kwargs)
         if not isinstance(target, torch._ops.OpOverload):
             return super().call_function(target, args, kwargs)
         name = base_name(target)
@@ -293,22 +297,24 @@ class GraphRun(torch.fx.Interpreter):
         name = target.name()
         if name == "cond":
             predicate, when_true, when_false, operands = args
-            return self._nested(when_true if bool(predicate) else when_false, operands)
+            return self._nested(when_true if self._branches.decide(bool(predicate)) else when_false, operands)
         if name == "while_loop":
             condition, body, carried, *rest = args
             extra = tuple(rest[0]) if rest else ()
             state = tuple(carried)
-            while bool(self._nested(condition, (*state, *extra))):
+            while self._branches.decide(bool(self._nested(condition, (*state, *extra)))):
                 following = self._nested(body, (*state, *extra))
                 state = tuple(following) if isinstance(following, list | tuple) else (following,)
             return state
         if name in ("wrap_with_set_grad_enabled", "wrap_with_autocast", "wrap"):
             submodule = next(index for index, one in enumerate(args) if isinstance(one, torch.fx.GraphModule))
             return self._nested(args[submodule], args[submodule + 1 :])
+        if not self._lift:
+            return super().call_function(target, args, kwargs)
         raise NotLiftable(f"higher-order operator {name}")
 
     def _nested(self, graph: torch.fx.GraphModule, operands: Any) -> Any:
-        inner = GraphRun(graph, lift=True, perturbation=self._generator)
+        inner = GraphRun(graph, lift=self._lift, perturbation=self._generator, branches=self._branches)
         return inner.run(*operands)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from tautomer.adapters.tensor_file import read_values
 from tautomer.adapters.torch_programs.fitting import argument_names, forward_of, in_the_form_of, verify_fit
 from tautomer.adapters.torch_programs.loading import InputSet, TorchProgram, load_program, seed_everything, users_code
 from tautomer.adapters.torch_programs.second_size import (
@@ -19,6 +22,8 @@ from tautomer.adapters.torch_programs.second_size import (
 )
 from tautomer.adapters.torch_programs.state import ModuleState
 from tautomer.adapters.torch_programs.trees import Leaves, leaves_of
+from tautomer.errors import InternalError
+from tautomer.model import BIT_STORED, Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,10 @@ def _module_of(program: TorchProgram) -> torch.nn.Module | None:
 def prepare(spec: dict[str, Any]) -> PreparedProgram:
     """Load a program from its spec (see `load_program`) and derive what the comparison needs.
 
+    Args:
+        spec: besides what `load_program` reads, `added_inputs`: input sets that another worker found, each with
+            `name`, `origin` and the `file` that worker wrote its inputs to.
+
     Raises:
         MisuseError: the program cannot be loaded.
     """
@@ -91,7 +100,34 @@ def prepare(spec: dict[str, Any]) -> PreparedProgram:
     dimensions, understood = _dimensions(program, leaves)
     pairs = [(one.paths, one.values) for one in leaves]
     verify_fit(program.input_sets, pairs, dimensions, sizes_known=understood)
-    return _with_second_size(replace(prepared, dimensions=tuple(dimensions)))
+    prepared = _with_second_size(replace(prepared, dimensions=tuple(dimensions)))
+    return with_sets(prepared, [_read_set(prepared, one) for one in spec.get("added_inputs") or ()])
+
+
+def with_sets(prepared: PreparedProgram, sets: Sequence[InputSet]) -> PreparedProgram:
+    """The same program with more input sets, after those it has."""
+    program = replace(prepared.program, input_sets=(*prepared.program.input_sets, *sets))
+    return replace(prepared, program=program)
+
+
+def _read_set(prepared: PreparedProgram, entry: dict[str, Any]) -> InputSet:
+    """An input set from the file in which the source's worker left its tensors by path."""
+    values = read_values(Path(entry["file"]), mmap=False)
+    first = prepared.leaves(0)
+    paths = [path for path, one in zip(first.paths, first.values, strict=True) if isinstance(one, torch.Tensor)]
+    if not isinstance(values, dict) or not all(isinstance(values.get(path), Tensor) for path in paths):
+        raise InternalError("TA900", f"{entry['file']} does not hold the inputs {', '.join(paths)}.")
+    leaves = [
+        _to_torch(values[path]) if isinstance(one, torch.Tensor) else one
+        for path, one in zip(first.paths, first.values, strict=True)
+    ]
+    call = prepared.program.input_sets[0].call
+    return InputSet(str(entry["name"]), str(entry["origin"]), call.rebuilt(leaves))
+
+
+def _to_torch(value: Tensor) -> torch.Tensor:
+    stored = torch.from_numpy(value.array)
+    return stored.view(getattr(torch, value.dtype)) if value.dtype in BIT_STORED else stored
 
 
 def _initialise(module: torch.nn.Module, program: TorchProgram, seed: int) -> None:

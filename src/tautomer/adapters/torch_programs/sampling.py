@@ -6,7 +6,7 @@ random relative perturbation, and the spread of the results estimates the forwar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,10 +14,11 @@ import torch
 from tautomer.adapters.torch_programs.capture import Capture
 from tautomer.adapters.torch_programs.lift import GraphRun
 from tautomer.model import Tensor
+from tautomer.numerics.branches import Branches
 
 
 class Envelope:
-    """Perturbed float64 runs of a captured program.
+    """Perturbed float64 runs of a captured program, with the branches of its declared run.
 
     Attributes:
         variance: mean square deviation from the unperturbed float64 answer, by output path; floating outputs only.
@@ -32,12 +33,17 @@ class Envelope:
         *,
         seed: int,
         samples: int,
+        branches: Branches,
+        decisions: Mapping[str, torch.Tensor] | None = None,
     ) -> None:
         squares: dict[str, np.ndarray] = {}
         flips: dict[str, np.ndarray] = {}
         for sample in range(samples):
             generator = torch.Generator().manual_seed(seed * 1_000_003 + sample)
-            outputs = GraphRun(captured.graph, lift=True, perturbation=generator).outputs(*inputs)
+            run = GraphRun(
+                captured.graph, lift=True, perturbation=generator, branches=branches.again(), decisions=decisions
+            )
+            outputs = run.outputs(*inputs)
             for path, base, value in zip(captured.output_paths, exact, outputs, strict=True):
                 if base.shape != value.shape:
                     continue  # a data-dependent size changed: nothing elementwise can be said of this sample

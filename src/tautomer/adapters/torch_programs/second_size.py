@@ -183,7 +183,7 @@ def resized(
 
     Returns None where a declared range leaves no other size.
     """
-    wanted: dict[str, dict[int, int]] = {}
+    wanted: dict[tuple[str, int], int] = {}
     for one in dimensions:
         size = next(
             (
@@ -195,13 +195,19 @@ def resized(
         )
         if size is None:
             return None
-        wanted.setdefault(one.path, {})[one.axis] = size
+        wanted[one.path, one.axis] = size
+    return with_sizes(call, wanted, paths=paths)
+
+
+def with_sizes(call: CallArguments, sizes: Mapping[tuple[str, int], int], *, paths: tuple[str, ...]) -> CallArguments:
+    """`call` with other sizes, by path and axis of an input; its own elements, cycled, fill what is added."""
     leaves, _ = pytree.tree_flatten((call.args, call.kwargs))
     changed: list[Any] = []
     for path, leaf in zip(paths, leaves, strict=True):
         tensor = leaf
         if isinstance(tensor, torch.Tensor):
-            for axis, size in wanted.get(path, {}).items():
-                tensor = tensor.index_select(axis, torch.arange(size) % max(tensor.shape[axis], 1))
+            for (of, axis), size in sizes.items():
+                if of == path:
+                    tensor = tensor.index_select(axis, torch.arange(size) % max(tensor.shape[axis], 1))
         changed.append(tensor)
     return call.rebuilt(changed)

@@ -16,6 +16,7 @@ from tautomer.adapters.source_trace import SourceTrace, TracedValue
 from tautomer.adapters.torch_programs.capture import Capture, source_line
 from tautomer.adapters.torch_programs.lift import GraphRun, base_name, is_view, moves_values
 from tautomer.adapters.torch_programs.trees import to_tensor
+from tautomer.numerics.branches import Branches
 
 LOCAL_SAMPLES = 4
 """Perturbed evaluations of each operator by itself: enough for a scale, since they are pooled over its elements."""
@@ -37,13 +38,21 @@ class TracedRun:
 
 
 def traced(
-    captured: Capture, inputs: Sequence[torch.Tensor], *, seed: int, budget_bytes: int, folder: Path, stem: str
+    captured: Capture,
+    inputs: Sequence[torch.Tensor],
+    branches: Branches,
+    *,
+    seed: int,
+    budget_bytes: int,
+    folder: Path,
+    stem: str,
 ) -> TracedRun:
     """Run a captured program natively and lifted, keeping the floating values its operators compute.
 
     Args:
         captured: the program.
         inputs: its tensor inputs.
+        branches: that its declared run took.
         seed: of the local perturbations.
         budget_bytes: the most that the kept values may take.
         folder, stem: where the trace's files go.
@@ -54,7 +63,7 @@ def traced(
     kept = {node.name for node in captured.graph.graph.nodes if _is_kept(node)}
     needed = sum(_size(node) for node in captured.graph.graph.nodes if node.name in kept) * (4 + 8 + 4)
     if needed > budget_bytes:
-        exact = GraphRun(captured.graph, lift=True).outputs(*inputs)
+        exact = GraphRun(captured.graph, lift=True, branches=branches.again()).outputs(*inputs)
         said = f"the source's intermediate values take {needed / 2**30:.1f} GiB, more than {budget_bytes / 2**30:.1f}"
         return TracedRun(exact, None, said)
     declared: dict[str, Any] = {}
@@ -68,7 +77,7 @@ def traced(
         return observe
 
     GraphRun(captured.graph, lift=False, observe=keep(declared)).outputs(*inputs)
-    run = _LocalNoise(captured.graph, kept, seed=seed, observe=keep(lifted))
+    run = _LocalNoise(captured.graph, kept, seed=seed, observe=keep(lifted), branches=branches.again())
     exact = run.outputs(*inputs)
     parents = _parents(captured.graph, kept)
     values = [
@@ -96,8 +105,10 @@ def traced(
 class _LocalNoise(GraphRun):
     """A lifted run that also measures, operator by operator, what the rounding of that operator alone does."""
 
-    def __init__(self, graph: torch.fx.GraphModule, kept: set[str], *, seed: int, observe: Any) -> None:
-        super().__init__(graph, lift=True, observe=observe)
+    def __init__(
+        self, graph: torch.fx.GraphModule, kept: set[str], *, seed: int, observe: Any, branches: Branches
+    ) -> None:
+        super().__init__(graph, lift=True, observe=observe, branches=branches)
         self._kept = kept
         self._local = torch.Generator().manual_seed(seed * 1_000_003 + 17)
         self.variance: dict[str, torch.Tensor] = {}

@@ -26,6 +26,7 @@ class ControlCall:
         inputs: None for an absent one.
         lift: whether floats are computed in float64.
         run: executes a body on arguments, inside the scope of the node.
+        decide: what to act on where a condition was computed.
     """
 
     step: Step
@@ -34,6 +35,7 @@ class ControlCall:
     inputs: tuple[Held | None, ...]
     lift: bool
     run: Callable[[Plan, Sequence[Held]], list[Held]]
+    decide: Callable[[bool], bool]
 
 
 def _truth(held: Held) -> bool:
@@ -46,7 +48,7 @@ def _truth(held: Held) -> bool:
 def _if(call: ControlCall) -> list[Held]:
     condition = call.inputs[0]
     assert condition is not None
-    return call.run(call.step.subgraphs["then_branch" if _truth(condition) else "else_branch"], [])
+    return call.run(call.step.subgraphs["then_branch" if call.decide(_truth(condition)) else "else_branch"], [])
 
 
 def _stack(items: Sequence[Held], axis: int, plan: Plan, index: int, lift: bool) -> Held:
@@ -68,13 +70,13 @@ def _loop(call: ControlCall) -> list[Held]:
     trips, condition = call.inputs[0], call.inputs[1] if len(call.inputs) > 1 else None
     limit = None if trips is None else int(np.asarray(trips.value).reshape(-1)[0])
     carried = [item if item is not None else Held(None, "") for item in call.inputs[2:]]
-    go_on = condition is None or _truth(condition)
+    go_on = condition is None or call.decide(_truth(condition))
     scanned: list[list[Held]] = [[] for _ in body.outputs[1 + len(carried) :]]
     done = 0
     while go_on and (limit is None or done < limit):
         counter = Held(np.asarray(done, dtype=np.int64), "tensor(int64)")
         results = call.run(body, [counter, Held(np.asarray(go_on), "tensor(bool)"), *carried])
-        go_on = _truth(results[0])
+        go_on = call.decide(_truth(results[0]))
         carried = results[1 : 1 + len(carried)]
         for collected, item in zip(scanned, results[1 + len(carried) :], strict=True):
             collected.append(item)

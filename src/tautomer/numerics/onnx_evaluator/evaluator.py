@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 
 from tautomer.model import TensorSpec
+from tautomer.numerics.branches import Branches
 from tautomer.numerics.onnx_evaluator import control_flow, signatures
 from tautomer.numerics.onnx_evaluator.call import Call, Kernel
 from tautomer.numerics.onnx_evaluator.element_types import (
@@ -71,6 +72,7 @@ class Evaluator:
         perturb: called with the name and the (lifted) array of each floating initializer, Constant and attribute
             (`node.attribute`) at every use; it must give the same array for the same name.
         noise: perturbs the rounding of every node; only with `lift`.
+        branches: conditions of loops and branches to take, or to record.
 
     Raises:
         InvalidModel: the graph is malformed.
@@ -84,6 +86,7 @@ class Evaluator:
         kernels: Mapping[tuple[str, str], Kernel] = {},
         perturb: Perturb | None = None,
         noise: RoundingNoise | None = None,
+        branches: Branches | None = None,
     ) -> None:
         loaded = model if isinstance(model, LoadedModel) else LoadedModel(model, None)
         self._folder = loaded.folder
@@ -91,6 +94,7 @@ class Evaluator:
         self._kernels = {**{("", name): kernel for name, kernel in KERNELS.items()}, **kernels}
         self._perturb = perturb
         self._noise = noise
+        self._branches = branches or Branches()
         self._graph = loaded.proto.graph
         opsets = opsets_of(loaded.proto.opset_import)
         self._plan = compile_graph(self._graph, opsets)
@@ -247,6 +251,7 @@ class Evaluator:
                     tuple(held),
                     self._lift,
                     lambda plan, arguments: self._run_body(plan, arguments, scope),
+                    self._branches.decide,
                 )
             )
         attributes = {**signatures.default_attributes(step.domain, step.op_type, opset), **given}

@@ -1,0 +1,323 @@
+"""Find a source or a target that differs from itself, and the first operator that does, before anything is compared.
+
+Four ways of differing are told apart, since each asks for something else: on repeat with the same state and seed
+(nondeterministic), with what unwritten memory holds, when called again without its state being put back, and with
+another seed of the random generators.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tautomer.model import Scalar, Tensor
+
+if TYPE_CHECKING:
+    from tautomer.adapters.torch_programs.preparation import PreparedProgram
+
+
+class Varies(StrEnum):
+    """What has to change for the answer to change."""
+
+    ON_REPEAT = "nondeterministic"
+    WITH_MEMORY = "uninitialised memory"
+    WITH_STATE = "state"
+    WITH_SEED = "seed"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first place where two runs differ.
+
+    Attributes:
+        name: of the value, or the operator.
+        position: of the value among those compared.
+        detail: how it differs, as a clause.
+    """
+
+    name: str
+    position: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """One way in which a source differs from itself.
+
+    Attributes:
+        varies: what has to change for the answer to change.
+        outputs: paths of the outputs that change.
+        operator: the first operator whose result changes while its arguments do not, or the first whose arguments
+            change where no operator made them; None where no operator shows it.
+        line: of the user's code that runs it, `model.py:12`.
+        detail: how it differs.
+    """
+
+    varies: Varies
+    outputs: tuple[str, ...]
+    operator: str | None
+    line: str | None
+    detail: str
+
+    def __str__(self) -> str:
+        where = ", ".join(f"'{path}'" for path in self.outputs[:3]) + (" and others" if len(self.outputs) > 3 else "")
+        reason = {
+            Varies.ON_REPEAT: "the source is nondeterministic: with the same seed, state and inputs it gives another",
+            Varies.WITH_MEMORY: "the source reads memory that nothing has written: what lies there changes its",
+            Varies.WITH_STATE: "the source keeps state: called a second time it gives another",
+            Varies.WITH_SEED: "the source gives, with another seed of the random generators, another",
+        }[self.varies]
+        at = f"; the first operator that differs is {self.operator}" if self.operator else ""
+        line = f" ({self.line})" if self.line else ""
+        return f"{reason} {where or 'answer'}{at}{line}: {self.detail}"
+
+    def fields(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "varies": str(self.varies),
+            "outputs": list(self.outputs),
+            "operator": self.operator,
+            "line": self.line,
+            "detail": self.detail,
+            "message": str(self),
+        }
+
+
+Values = Mapping[str, Tensor | Scalar | None]
+
+
+def first_difference(values_a: Values, values_b: Values) -> Difference | None:
+    """The first value, in the order of `values_a`, in which two runs of one program differ bit for bit.
+
+    NaN equals NaN, whatever its payload; +0 and -0 differ. Names that only one run has differ too.
+    """
+    for position, (name, one) in enumerate(values_a.items()):
+        if name not in values_b:
+            return Difference(name, position, "only one of the runs has it")
+        detail = _detail(one, values_b[name])
+        if detail is not None:
+            return Difference(name, position, detail)
+    missing = [name for name in values_b if name not in values_a]
+    if missing:
+        return Difference(missing[0], len(values_a), "only one of the runs has it")
+    return None
+
+
+def differing(values_a: Values, values_b: Values) -> tuple[str, ...]:
+    """Names of all values in which two runs differ."""
+    names = dict.fromkeys([*values_a, *values_b])
+    return tuple(
+        name
+        for name in names
+        if name not in values_a or name not in values_b or _detail(values_a[name], values_b[name]) is not None
+    )
+
+
+def _detail(one: Tensor | Scalar | None, other: Tensor | Scalar | None) -> str | None:
+    if not isinstance(one, Tensor) or not isinstance(other, Tensor):
+        equal = type(one) is type(other) and (one == other or (one != one and other != other))  # noqa: PLR0124  NaN
+        return None if equal else f"{_shown(one)} against {_shown(other)}"
+    if one.dtype != other.dtype or one.shape != other.shape:
+        return f"{one.dtype} of shape {list(one.shape)} against {other.dtype} of shape {list(other.shape)}"
+    a, b = one.array, other.array
+    if a.dtype.kind in "fc":
+        same = (a == b) & (np.signbit(a.real) == np.signbit(b.real)) | (np.isnan(a) & np.isnan(b))
+    else:
+        same = np.asarray(a == b)
+    if same.all():
+        return None
+    at = tuple(int(axis[0]) for axis in np.nonzero(~np.atleast_1d(same)))
+    left, right = np.atleast_1d(a)[at], np.atleast_1d(b)[at]
+    return f"{left!s} against {right!s} at {list(at)}, {int((~same).sum())} of {same.size} elements differ"
+
+
+def _shown(value: Any) -> str:
+    return f"a {value.dtype} tensor" if isinstance(value, Tensor) else repr(value)
+
+
+def variations(prepared: PreparedProgram, *, index: int = 0, repeats: int = 2) -> list[Variation]:
+    """Every way in which a source differs from itself on one input set; empty for a sound source.
+
+    A sound source costs two runs: one as always, one with another seed, with the state that the first has left, and
+    with other values in memory that nothing has written.
+
+    Args:
+        prepared: the program.
+        index: of the input set.
+        repeats: runs with everything equal, once something has differed: a race need not show the first time.
+
+    Raises:
+        UserCodeError: the model raised.
+    """
+    first = _Run(prepared, index, restore=False).values
+    suspicious = _Run(prepared, index, seed=1, keep_state=True, fill=1)
+    if first_difference(first, suspicious.values) is None:
+        return []
+    found: list[Variation] = []
+    # All runs from here on are watched, so that watching itself makes no difference between them.
+    base = _Run(prepared, index, fill=0, watched=True)
+    for _ in range(max(1, repeats)):
+        again = _Run(prepared, index, fill=0, watched=True)
+        if first_difference(base.values, again.values) is not None:
+            # What differs on repeat differs with everything else too: no other reason can be told from it.
+            return [_variation(Varies.ON_REPEAT, base, again)]
+    for varies, other in (
+        (Varies.WITH_MEMORY, {"fill": 1}),
+        (Varies.WITH_STATE, {"keep_state": True}),
+        (Varies.WITH_SEED, {"seed": 1}),
+    ):
+        if varies is Varies.WITH_STATE:
+            _Run(prepared, index, fill=0, restore=False)
+        run = _Run(prepared, index, **{"fill": 0, "watched": True, **other})  # type: ignore[arg-type]
+        if first_difference(base.values, run.values) is not None:
+            found.append(_variation(varies, base, run))
+    if not found:
+        # Watching can choose other kernels; then nothing differs. What differs unwatched only is named without a place.
+        again = _Run(prepared, index)
+        shown = first_difference(first, again.values)
+        if shown is not None:
+            outputs = differing(first, again.values)
+            found.append(Variation(Varies.ON_REPEAT, outputs, None, None, f"output '{shown.name}' is {shown.detail}"))
+    return found
+
+
+def _variation(varies: Varies, base: _Run, other: _Run) -> Variation:
+    outputs = differing(base.values, other.values)
+    shown = first_difference(base.values, other.values)
+    detail = f"output '{shown.name}' is {shown.detail}" if shown is not None else "the outputs differ"
+    for one, two in zip(base.operators, other.operators, strict=False):
+        if one.name != two.name:
+            return Variation(varies, outputs, two.name, two.line, f"{one.name} runs at its place in another run")
+        if one.arguments != two.arguments:
+            scalars = [(a, b) for a, b in zip(one.scalars, two.scalars, strict=False) if a != b]
+            told = f"its argument is {scalars[0][0]} against {scalars[0][1]}" if scalars else "its arguments differ"
+            return Variation(varies, outputs, one.name, one.line, told)
+        if one.results != two.results:
+            return Variation(varies, outputs, one.name, one.line, f"equal arguments, other results; {detail}")
+    return Variation(varies, outputs, None, None, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class _Operator:
+    """One operator as it ran: digests of the tensors it got and gave."""
+
+    name: str
+    line: str | None
+    arguments: tuple[str, ...]
+    scalars: tuple[str, ...]
+    results: tuple[str, ...]
+
+
+class _Run:
+    """One run of the source on one input set.
+
+    Attributes:
+        values: of its outputs by path.
+        operators: in the order they ran, where the run was watched.
+
+    Args:
+        seed: added to the program's own.
+        keep_state: do not put the state back first.
+        restore: put the state back at the end.
+        fill: what memory that nothing has written holds: 0 or 1; None as it comes.
+    """
+
+    def __init__(
+        self,
+        prepared: PreparedProgram,
+        index: int,
+        *,
+        seed: int = 0,
+        keep_state: bool = False,
+        restore: bool = True,
+        fill: int | None = None,
+        watched: bool = False,
+    ) -> None:
+        from tautomer.adapters.torch_programs.loading import seed_everything, users_code
+        from tautomer.adapters.torch_programs.trees import leaves_of
+
+        if not keep_state:
+            prepared.reset()
+        seed_everything(prepared.seed + seed)
+        one = prepared.program.input_sets[index]
+        call = one.call.copied()
+        self.operators: list[_Operator] = []
+        with (
+            users_code("TA126", f"the model itself, on {one.name},", prepared.program.path),
+            _mode(fill, self.operators if watched else None),
+        ):
+            result = leaves_of(prepared.program.callable(*call.args, **call.kwargs))
+        self.values = {path: _copied(value) for path, value in result.tensors().items()}
+        if restore:
+            prepared.reset()
+
+
+def _copied(value: Any) -> Any:
+    """A copy: an output may be a buffer that the next run writes into."""
+    return Tensor(value.dtype, value.array.copy()) if isinstance(value, Tensor) else value
+
+
+_UNWRITTEN = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "empty_permuted"})
+
+
+def _mode(fill: int | None, operators: list[_Operator] | None) -> Any:
+    """A dispatch mode that fills unwritten memory, and writes down every operator where it is asked to."""
+    import contextlib
+
+    from torch.utils import _pytree as pytree
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from tautomer.adapters.torch_programs.exercise import base_name
+
+    if fill is None and operators is None:
+        return contextlib.nullcontext()
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = kwargs or {}
+            arguments = _digests(pytree.tree_leaves((args, kwargs))) if operators is not None else ()
+            result = func(*args, **kwargs)
+            unwritten = base_name(func) in _UNWRITTEN
+            if unwritten and fill is not None and result.numel():
+                result.fill_(bool(fill) if str(result.dtype) == "torch.bool" else fill)
+            if operators is not None:
+                results = _digests(pytree.tree_leaves(result))
+                scalars = tuple(
+                    repr(leaf) for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, bool | int | float)
+                )
+                operators.append(_Operator(base_name(func), _users_line(), (*arguments, *scalars), scalars, results))
+            return result
+
+    return Watch()  # type: ignore[no-untyped-call]
+
+
+def _digests(leaves: Sequence[Any]) -> tuple[str, ...]:
+    import torch
+
+    from tautomer.adapters.torch_programs.trees import to_tensor
+
+    found = []
+    for leaf in leaves:
+        if isinstance(leaf, torch.Tensor):
+            tensor = to_tensor(leaf)
+            found.append(hashlib.blake2b(np.ascontiguousarray(tensor.array).data, digest_size=8).hexdigest())
+    return tuple(found)
+
+
+def _users_line() -> str | None:
+    """`model.py:12` of the innermost frame that is neither this module's nor PyTorch's."""
+    for frame in reversed(traceback.extract_stack()):
+        inside = (
+            frame.filename == __file__
+            or "/site-packages/torch/" in frame.filename
+            or "/dist-packages/torch/" in (frame.filename)
+        )
+        if not inside and not frame.filename.startswith("<"):
+            return f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
+    return None
