@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from tautomer.adapters.protocols import Adapter
+from tautomer.adapters.protocols import Adapter, WarmHost
 from tautomer.checking.attempts import Bench, describe
 from tautomer.checking.fragment_records import FragmentRun
 from tautomer.checking.fragments import judge_fragments
@@ -111,15 +111,36 @@ def convert(
     if onnx_records:
         match_interfaces(conversion, records, source)
         listener.stage(converter.name, "evaluating checkpoints in float64")
-        _evaluate(bench, converter, onnx_records, source)
+        _evaluate(bench, converter.host, converter.name, onnx_records, source)
     for record in records:
         conversion.verdicts.append(judge_checkpoint(record, source.truth))
     if saved is not None:
         conversion.model = saved.path
-        judge_by_operator(bench, converter, conversion, source, settings)
-        _explain_constants(bench, converter, conversion, source, settings)
+        judge_by_operator(bench, converter.host, conversion, source, settings)
+        _explain_constants(bench, converter.host, converter.name, conversion, source, settings=settings)
         conversion.verdicts.append(check_files(bench, converter.host, conversion))
     listener.done(converter.name, sum(verdict.record.seconds for verdict in conversion.verdicts))
+    return conversion
+
+
+def judge_given(bench: Bench, host: WarmHost, model: Path, source: SourceResult, settings: CheckSettings) -> Conversion:
+    """Judge an .onnx file that already exists as a conversion of a source that was run.
+
+    Args:
+        host: where the file is evaluated.
+        model: the file; nothing is written beside it.
+
+    Returns:
+        A conversion with one checkpoint, `given`, which runtimes can be run on.
+    """
+    assert source.truth is not None
+    record = CheckpointRecord("given", Stage.NODE_CONVERSION, model)
+    conversion = Conversion([], model, {}, {}, [], None)
+    match_interfaces(conversion, [record], source)
+    _evaluate(bench, host, "given", [record], source)
+    conversion.verdicts.append(judge_checkpoint(record, source.truth))
+    judge_by_operator(bench, host, conversion, source, settings)
+    _explain_constants(bench, host, "given", conversion, source, settings=settings)
     return conversion
 
 
@@ -150,7 +171,8 @@ def _attribute(records: list[CheckpointRecord], converter: Adapter, attempt: Att
 
 def _evaluate(
     bench: Bench,
-    converter: Adapter,
+    host: WarmHost,
+    name: str,
     records: Sequence[CheckpointRecord],
     source: SourceResult,
 ) -> None:
@@ -166,10 +188,10 @@ def _evaluate(
             record.contradictions = earlier.contradictions
             continue
         attempt = bench.run(
-            converter.host,
+            host,
             "tautomer.adapters.onnx_files.evaluation:evaluate",
             evaluation_arguments(record, source),
-            label=f"evaluate {converter.name} {record.name}",
+            label=f"evaluate {name} {record.name}",
         )
         add_runs(record, attempt.events)
         if isinstance(attempt, Refused) and "EvaluatorError" in " ".join(attempt.mro):
@@ -196,7 +218,7 @@ def evaluation_arguments(record: CheckpointRecord, source: SourceResult) -> dict
 
 
 def judge_by_operator(
-    bench: Bench, converter: Adapter, conversion: Conversion, source: SourceResult, settings: CheckSettings
+    bench: Bench, host: WarmHost, conversion: Conversion, source: SourceResult, settings: CheckSettings
 ) -> None:
     """Judge what was saved operator by operator; where that finds something, the checkpoints before it, too.
 
@@ -214,7 +236,7 @@ def judge_by_operator(
                 one.record for one in conversion.verdicts[:position] if one.record.path is not None and one.judged
             ]
             judged[key] = judge_fragments(
-                bench, converter.host, record, source, parents=before[-1:], hints=hints, seed=settings.seed
+                bench, host, record, source, parents=before[-1:], hints=hints, seed=settings.seed
             )
         record.fragments = judged[key]
         conversion.verdicts[position] = judge_checkpoint(record, truth)
@@ -241,7 +263,13 @@ def _is_runnable(verdict: Verdict) -> bool:
 
 
 def _explain_constants(
-    bench: Bench, converter: Adapter, conversion: Conversion, source: SourceResult, settings: CheckSettings
+    bench: Bench,
+    host: WarmHost,
+    name: str,
+    conversion: Conversion,
+    source: SourceResult,
+    *,
+    settings: CheckSettings,
 ) -> None:
     """Where a residual is all that was found, ask how far the rounding of derived constants carries; judge again.
 
@@ -271,10 +299,10 @@ def _explain_constants(
                 "seed": settings.seed,
             }
             attempt = bench.run(
-                converter.host,
+                host,
                 "tautomer.adapters.onnx_files.derived_constants:explain",
                 arguments,
-                label=f"constants {converter.name} {record.name} {samples}",
+                label=f"constants {name} {record.name} {samples}",
             )
             add_runs(record, attempt.events)
             conversion.verdicts[position] = judge_checkpoint(record, source.truth)
