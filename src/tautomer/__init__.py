@@ -30,6 +30,8 @@ def check(
     timeout_s: float = 600.0,
     memory_gib: float | None = None,
     seed: int = 0,
+    power: bool = False,
+    search_inputs: bool = False,
     trust_pickle: bool = False,
     run_dir: str | os.PathLike[str] | None = None,
     keep: Literal["none", "failures", "all"] = "failures",
@@ -50,6 +52,8 @@ def check(
         timeout_s: wall-clock seconds each attempt may take.
         memory_gib: memory each attempt may use, in GiB; None for 16.
         seed: of every random generator.
+        power: whether to seed faults into the converted model and report the share that the check catches.
+        search_inputs: whether to search for inputs that exercise more, and to compare on them too.
         trust_pickle: whether pickled files may be opened, which can run any code.
         run_dir: where runs are kept; None for `$TAUTOMER_HOME/runs` or `./.tautomer/runs`.
         keep: which runs keep their models and tensors.
@@ -82,6 +86,8 @@ def check(
         inputs=None if inputs is None else Path(inputs),
         opset=opset,
         options=options,
+        power=power,
+        search_inputs=search_inputs,
         trust_pickle=trust_pickle,
     )
     return run_check(Path(model), settings).report

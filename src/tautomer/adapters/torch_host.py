@@ -16,6 +16,9 @@ def prime() -> None:
     import tqdm
 
     import tautomer.adapters.onnx_files.evaluation
+    import tautomer.adapters.onnx_files.fragments
+    import tautomer.adapters.onnx_files.mutants.proving_ground
+    import tautomer.adapters.onnx_files.power
     import tautomer.adapters.sources.torch_source
     import tautomer.adapters.torch_programs.preparation
     import tautomer.adapters.torch_programs.sampling

@@ -13,6 +13,7 @@ from typing import Any
 
 from tautomer.adapters.protocols import Adapter, AdapterKind
 from tautomer.adapters.registry import get, require
+from tautomer.adapters.runtimes.torch_kernels import TORCH_KERNELS
 from tautomer.checking.attempts import Bench, describe
 from tautomer.errors import MisuseError
 from tautomer.execution import Pool, Runner, RunStore
@@ -54,7 +55,7 @@ def calibrate(
     A function that ends the worker is listed as refused, and the others go on without it.
 
     Args:
-        runtime: name of its adapter.
+        runtime: name of its adapter; `torch` for PyTorch's own kernels.
         samples: about how many arguments each function is measured on.
         seed: of the arguments; those of the validation are drawn with the next one.
         limits: of each attempt.
@@ -67,7 +68,7 @@ def calibrate(
             none of the functions.
         NotInstalledError: the runtime is not installed.
     """
-    adapter = get(AdapterKind.RUNTIME, runtime)
+    adapter = TORCH_KERNELS if runtime == TORCH_KERNELS.name else get(AdapterKind.RUNTIME, runtime)
     require(adapter)
     if samples < 1:
         raise MisuseError("TA103", f"--samples is {samples}; expected a positive number.", "Correct the value.")
@@ -175,10 +176,16 @@ def table_in_use(runtime: str, version: str) -> ApproximationTable | None:
     Raises:
         MisuseError: the user's own file is no table.
     """
-    own = table_folder() / table_name(runtime, version)
-    if own.is_file():
+    own = own_table_file(runtime, version)
+    if own is not None:
         return decode_table(own.read_text("utf-8"), origin=str(own))
     return table_for(runtime, version)
+
+
+def own_table_file(runtime: str, version: str) -> Path | None:
+    """The user's own table of a runtime, for tasks that take a file; None where there is none."""
+    own = (table_folder() / table_name(runtime, version)).absolute()
+    return own if own.is_file() else None
 
 
 def table_folder() -> Path:

@@ -64,7 +64,7 @@ def _source_node(metadata: Mapping[str, Any]) -> str | None:
 def _source_line(metadata: Mapping[str, Any]) -> str | None:
     """`file.py:12` of the innermost frame outside PyTorch in the exporter's stack trace."""
     frames = _FRAME.findall(str(metadata.get("pkg.torch.onnx.stack_trace", "")))
-    own = [(path, line) for path, line in frames if "/torch/" not in path]
+    own = [(path, line) for path, line in frames if "-packages/torch/" not in path]
     if not own:
         return None
     path, line = own[-1]

@@ -12,11 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from tautomer.adapters import registry
-from tautomer.adapters.protocols import Adapter
+from tautomer.adapters.protocols import Adapter, WarmHost
 from tautomer.checking.attempts import Bench, describe, failed_to_answer
+from tautomer.checking.decisions import turned_decisions, undecided_decisions
+from tautomer.checking.exercise import not_exercised
 from tautomer.checking.findings import findings_of, source_failed, warnings_of
 from tautomer.checking.onnx_models import judged_among_themselves, unconverted
+from tautomer.checking.open_cases import with_open_cases
 from tautomer.checking.pipeline import Listener, convert, run_runtime, run_source
+from tautomer.checking.policy_notes import policy_warnings
+from tautomer.checking.power import PowerReport, measure
 from tautomer.checking.precision import precision_notes
 from tautomer.checking.results import Conversion, SourceResult
 from tautomer.checking.sources import SourceFile, recognise, resolve_converters, resolve_runtimes, sample_files
@@ -114,6 +119,7 @@ def _checked(
         "seed": settings.seed,
         "inputs": [str(file) for file in files],
         "trust_pickle": settings.trust_pickle,
+        "search_inputs": settings.search_inputs,
     }
     models: dict[str, Path] = {}
     try:
@@ -210,6 +216,11 @@ def _reports(
             conversion = convert(bench, converter, spec=spec, source=source, settings=settings, listener=listener)
             if conversion.model is not None:
                 models[converter.name] = bench.run_folder.final(conversion.model)
+        host = (converter or source_file.adapter).host
+        power = None
+        if settings.power and conversion.model is not None:
+            listener.stage("power", "seeding faults")
+            power = measure(bench, host, conversion, source, seed=settings.seed)
         for runtime in runtimes:
             try:
                 registry.require(runtime)
@@ -223,15 +234,38 @@ def _reports(
             if converter is None:
                 truth, verdicts = judged_among_themselves(verdicts, truth, conversion)
                 source = replace(source, truth=truth)
-            reports.append(pair(converter, runtime, **_judged(bench, source, conversion, verdicts)))
+            reports.append(pair(converter, runtime, **_judged(bench, host, source, conversion, verdicts, power=power)))
     return reports
 
 
-def _judged(bench: Bench, source: SourceResult, conversion: Conversion, runtime: Sequence[Verdict]) -> dict[str, Any]:
-    """The fields of a report whose pair was run."""
+def _judged(
+    bench: Bench,
+    host: WarmHost,
+    source: SourceResult,
+    conversion: Conversion,
+    runtime: Sequence[Verdict],
+    *,
+    power: PowerReport | None,
+) -> dict[str, Any]:
+    """The fields of a report whose pair was run.
+
+    Args:
+        host: a process that can evaluate ONNX files.
+    """
     assert source.truth is not None
     training = list(source.facts.get("training_operators", ()))
-    findings = findings_of(conversion, runtime, source.truth, training)
+    findings = with_open_cases(
+        findings_of(conversion, runtime, source.truth, training),
+        bench=bench,
+        host=host,
+        conversion=conversion,
+        source=source,
+        runtime=runtime,
+    )
+    varying = {one["varies"] for one in source.facts.get("nondeterministic", ())}
+    if varying & {"nondeterministic", "uninitialised memory"}:
+        # Values that change from run to run say nothing about a conversion; that something fails does.
+        findings = [one for one in findings if one.outcome is Outcome.FAILED]
     reasons = _reasons(source, conversion, runtime)
     log = conversion.attempt.log if conversion.attempt is not None else source.attempt.log
     failed = next((verdict.record.failure for verdict in runtime if verdict.record.failure is not None), None)
@@ -240,6 +274,9 @@ def _judged(bench: Bench, source: SourceResult, conversion: Conversion, runtime:
     worst, differences = _differences(source, runtime, conversion)
     precision = precision_notes(event for verdict in runtime for event in verdict.record.precision)
     warnings = [*source.facts.get("notes", ()), *warnings_of(conversion, runtime), *precision]
+    if power is not None:
+        warnings.extend(said for said in (power.skipped, power.stopped) if said)
+    warnings.extend(policy_warnings(runtime, source.truth, conversion.output_names))
     if training:
         warnings.append(f"the source acts as in training: {', '.join(training[:3])}")
     return {
@@ -249,7 +286,12 @@ def _judged(bench: Bench, source: SourceResult, conversion: Conversion, runtime:
         "inputs": _input_reports(source, differences),
         "worst_input": worst,
         "smallest_passing": _smallest_passing(source, runtime, conversion),
-        "undecided": [one for verdict in runtime for one in verdict.undecided],
+        "undecided": [*undecided_decisions(source), *(one for verdict in runtime for one in verdict.undecided)],
+        "power": power.power if power is not None else None,
+        "not_exercised": [
+            *not_exercised(source.facts.get("exercised", ()), source.facts.get("sizes", ())),
+            *(power.without_power() if power is not None else ()),
+        ],
         "log": str(bench.run_folder.final(log)),
     }
 
@@ -274,12 +316,11 @@ def _fields_of(findings: list[Finding], reasons: list[str]) -> dict[str, Any]:
 def _reasons(source: SourceResult, conversion: Conversion, runtime: Sequence[Verdict]) -> list[str]:
     """Why the pair cannot be called equivalent although nothing was found."""
     assert source.truth is not None
-    reasons = []
-    if source.facts.get("nondeterministic"):
-        reasons.append("the source gives another answer with another seed of the random generators")
+    reasons: list[str] = [one["message"] for one in source.facts.get("nondeterministic", ())]
     reasons.extend(reason for reason in source.truth.reasons if reason)
     for verdict in runtime:
         reasons.extend(verdict.reasons)
+        reasons.extend(turned_decisions(source, verdict))
     saved = next((verdict for verdict in reversed(conversion.verdicts) if verdict.record.name != "checker"), None)
     if saved is not None:
         reasons.extend(saved.reasons)
@@ -325,7 +366,7 @@ def _input_reports(source: SourceResult, differences: Mapping[int, float]) -> li
             InputReport(
                 name=one["name"],
                 role="convert" if index == 0 else "compare",
-                origin=one["origin"],
+                origin="; ".join([one["origin"], *one.get("adds", ())]),
                 tensors=tensors,
                 max_abs_difference=differences.get(index),
             )
@@ -370,8 +411,10 @@ def settings_fields(
         "inputs": str(settings.inputs) if settings.inputs else None,
         "opset": settings.opset,
         "options": dict(settings.options),
+        "power": settings.power,
         "timeout_s": settings.limits.timeout_s,
         "memory_bytes": settings.limits.memory_bytes,
         "trust_pickle": settings.trust_pickle,
+        "search_inputs": settings.search_inputs,
         "source_is_onnx": source_file.kind is ArtifactKind.ONNX,
     }

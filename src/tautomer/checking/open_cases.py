@@ -31,13 +31,13 @@ def with_open_cases(
     """The findings, with the cause `undefined_by_specification` where nothing else is left of a divergence.
 
     A divergence hangs on open cases where the runtime's values, with the source's own in every element that hangs on
-    them, are judged sound on every input set on which they were not. Costs one evaluation of the saved file where
-    something diverges with no known cause, and two more where the file meets an open case.
+    them, are judged sound on every input set and at every level on which they were not. Costs one evaluation of the
+    saved file where something diverges with no known cause, and two more where the file meets an open case.
 
     Args:
         host: a process that can evaluate ONNX files.
     """
-    surfaced = next((verdict for verdict in runtime if verdict.faults), None)
+    divergent = [verdict for verdict in runtime if verdict.faults]
     unexplained = [
         one
         for one in findings
@@ -45,7 +45,7 @@ def with_open_cases(
         and one.symptom is Symptom.WRONG_MODEL
         and one.cause.category is CauseCategory.UNKNOWN
     ]
-    if surfaced is None or len(unexplained) != 1 or source.truth is None:
+    if not divergent or not unexplained or source.truth is None:
         return list(findings)
     attempt = bench.run(
         host,
@@ -62,10 +62,10 @@ def with_open_cases(
         for event in attempt.events
         if event.name == "open_cases" and event.fields.get("file")
     }
-    if not _nothing_left(surfaced, source.truth, conversion.output_names, found):
+    if not all(_nothing_left(verdict, source.truth, conversion.output_names, found) for verdict in divergent):
         return list(findings)
-    changed = _explained(unexplained[0], [case for fields in found.values() for case in fields["cases"]])
-    return [changed if one is unexplained[0] else one for one in findings]
+    cases = [case for fields in found.values() for case in fields["cases"]]
+    return [_explained(one, cases) if one in unexplained else one for one in findings]
 
 
 def _explained(finding: Finding, cases: Sequence[Mapping[str, Any]]) -> Finding:
@@ -90,11 +90,11 @@ def _explained(finding: Finding, cases: Sequence[Mapping[str, Any]]) -> Finding:
 
 
 def _nothing_left(
-    surfaced: Verdict, truth: SourceTruth, names: Mapping[str, str], found: Mapping[int, Mapping[str, Any]]
+    divergent: Verdict, truth: SourceTruth, names: Mapping[str, str], found: Mapping[int, Mapping[str, Any]]
 ) -> bool:
-    """Whether every fault is gone with the source's elements where they hang on an open case."""
-    for index, judgement in surfaced.faults:
-        run = surfaced.record.runs.get(("declared", index))
+    """Whether every fault of a verdict is gone with the source's elements where they hang on an open case."""
+    for index, judgement in divergent.faults:
+        run = divergent.record.runs.get(("declared", index))
         if index not in found or run is None or run.values is None:
             return False
         name = next((name for name, path in names.items() if path == judgement.path), judgement.path)
@@ -109,4 +109,4 @@ def _nothing_left(
         mended = Tensor(value.dtype, np.where(hanging.array, source.array, value.array))
         if judge_declared(reference, mended).faulty:
             return False
-    return bool(surfaced.faults)
+    return True

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from tautomer.adapters.protocols import Adapter, WarmHost
+from tautomer.adapters.tie_file import read_ties
 from tautomer.checking.attempts import Bench, describe
 from tautomer.checking.fragment_records import FragmentRun
 from tautomer.checking.fragments import judge_fragments
@@ -25,6 +27,7 @@ from tautomer.checking.validation import check_files
 from tautomer.checking.verdicts import SourceTruth, Verdict, judge_checkpoint, values_of
 from tautomer.model import Attempt, CheckSettings, Completed, Refused, Stage, Tensor
 from tautomer.numerics.judge import Reference
+from tautomer.numerics.ties import TieKeys
 
 CONSTANT_SAMPLES = 8
 """Runs with perturbed constants, made only where a residual may come from constants folded in float32."""
@@ -54,28 +57,45 @@ def run_source(bench: Bench, adapter: Adapter, spec: Mapping[str, Any]) -> Sourc
     sets, reasons = [], []
     for one in facts["sets"]:
         declared = values_of(folder / one["s32"]) if one.get("s32") else {}
-        exact = values_of(folder / one["float64"]) if one.get("float64") else {}
-        variance = values_of(folder / one["variance"]) if one.get("variance") else {}
-        flips = values_of(folder / one["flips"]) if one.get("flips") else {}
-        sets.append({path: _reference(path, value, exact, variance, flips) for path, value in declared.items()})
+        plain, same = _Files.of(folder, one), _Files.of(folder, one.get("same_decisions"))
+        ties = read_ties(folder, one.get("ties"))
+        references = {}
+        for path, value in declared.items():
+            reference = plain.reference(path, value, ties.get(path))
+            decided = same.reference(path, value, ties.get(path)) if one.get("same_decisions") else None
+            references[path] = replace(reference, same_decisions=decided)
+        sets.append(references)
         reasons.append(one.get("reason"))
     truth = SourceTruth(tuple(sets), tuple(reasons))
     return SourceResult(truth, facts, tuple(folder / one["inputs"] for one in facts["sets"]), attempt)
 
 
-def _reference(
-    path: str, value: Any, exact: Mapping[str, Any], variance: Mapping[str, Any], flips: Mapping[str, Any]
-) -> Reference:
-    def array(values: Mapping[str, Any]) -> Any:
-        found = values.get(path)
-        return found.array if isinstance(found, Tensor) else None
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The float64 answers of a source on one input set, and their envelope."""
 
-    floating = isinstance(value, Tensor) and value.is_floating
-    lifted = array(exact) if floating else None
-    spread = array(variance)
-    if lifted is not None and (spread is None or spread.shape != lifted.shape):
-        spread = lifted.real * 0.0
-    return Reference(path, value, lifted, spread, array(flips))
+    exact: Mapping[str, Any]
+    variance: Mapping[str, Any]
+    flips: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, folder: Path, names: Mapping[str, Any] | None) -> _Files:
+        def values(key: str) -> Mapping[str, Any]:
+            return values_of(folder / names[key]) if names and names.get(key) else {}
+
+        return cls(values("float64"), values("variance"), values("flips"))
+
+    def reference(self, path: str, value: Any, ties: TieKeys | None) -> Reference:
+        def array(values: Mapping[str, Any]) -> Any:
+            found = values.get(path)
+            return found.array if isinstance(found, Tensor) else None
+
+        floating = isinstance(value, Tensor) and value.is_floating
+        lifted = array(self.exact) if floating else None
+        spread = array(self.variance)
+        if lifted is not None and (spread is None or spread.shape != lifted.shape):
+            spread = lifted.real * 0.0
+        return Reference(path, value, lifted, spread, array(self.flips), ties)
 
 
 def convert(
@@ -91,7 +111,7 @@ def convert(
     assert source.truth is not None
     listener.stage(converter.name, "converting")
     arguments = {
-        "spec": dict(spec),
+        "spec": {**spec, "added_inputs": added_inputs(source)},
         "settings": {"opset": settings.opset, "options": dict(settings.options)},
         "expected": {
             "parameters_digest": source.facts.get("parameters_digest"),
@@ -142,6 +162,15 @@ def judge_given(bench: Bench, host: WarmHost, model: Path, source: SourceResult,
     judge_by_operator(bench, host, conversion, source, settings)
     _explain_constants(bench, host, "given", conversion, source, settings=settings)
     return conversion
+
+
+def added_inputs(source: SourceResult) -> list[dict[str, Any]]:
+    """The input sets that the source's worker has found, for workers that load the model again."""
+    return [
+        {"name": one["name"], "origin": one["origin"], "file": str(file)}
+        for one, file in zip(source.facts["sets"], source.inputs, strict=True)
+        if one.get("added")
+    ]
 
 
 def _attribute(records: list[CheckpointRecord], converter: Adapter, attempt: Attempt, *, converted: bool) -> None:
@@ -257,6 +286,19 @@ def judge_by_operator(
                 judge(index, hints)
 
 
+def _parents(conversion: Conversion, position: int) -> list[CheckpointRecord]:
+    """The last checkpoint before this one that holds another function: it may compute what this one has folded."""
+    record = conversion.verdicts[position].record
+    before = [
+        one.record
+        for one in conversion.verdicts[:position]
+        if one.record.path is not None
+        and one.judged
+        and (one.record.digest is None or one.record.digest != record.digest)
+    ]
+    return before[-1:]
+
+
 def _is_runnable(verdict: Verdict) -> bool:
     record = verdict.record
     return record.path is not None and any(run.values is not None for run in record.runs.values())
@@ -288,14 +330,14 @@ def _explain_constants(
             record.constants = asked[key]
             conversion.verdicts[position] = judge_checkpoint(record, source.truth)
             continue
-        before = [one.record for one in conversion.verdicts[:position] if one.record.path is not None and one.judged]
+        parents = _parents(conversion, position)
         for samples in (0, CONSTANT_SAMPLES):
             arguments = evaluation_arguments(record, source) | {
                 "samples": samples,
                 "own_constants": source.facts.get("constants", []),
                 "own_scalars": source.facts.get("scalars", []),
                 "own_doubles": source.facts.get("doubles", []),
-                "parents": [{"path": str(one.path), "opset_override": one.opset_override} for one in before[-1:]],
+                "parents": [{"path": str(one.path), "opset_override": one.opset_override} for one in parents],
                 "seed": settings.seed,
             }
             attempt = bench.run(

@@ -28,6 +28,7 @@ class SeededFault:
         why: what showed it, or why nothing did.
         input: index of the input set that showed it.
         semantic_residual_u, rounding_ratio: the judge's figures.
+        open: whether there was no time to judge it operator by operator, which could take it for rounding.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class SeededFault:
     input: int | None
     semantic_residual_u: float | None
     rounding_ratio: float | None
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +107,16 @@ class PowerReport:
         return None if self.skipped is not None else Power(mutants=self.mutants, killed=self.killed)
 
     def without_power(self) -> list[str]:
-        """Where these inputs have no power, a sentence each: survivors first, then faults that nothing exercises."""
-        survived = [f"not noticed: {fault.description} ({fault.why})" for fault in self.survivors]
-        unexercised = [f"not exercised: {fault.description} ({fault.why})" for fault in self.inert if _semantic(fault)]
-        return [*survived, *unexercised]
-
-
-def _semantic(fault: SeededFault) -> bool:
-    return fault.family == "semantic"
+        """Where these inputs have no power, a sentence each: every survivor, then one inert fault of each kind."""
+        sentences = [f"not noticed: {fault.description} ({fault.why})" for fault in self.survivors]
+        by_kind: dict[str, list[SeededFault]] = {}
+        for fault in self.inert:
+            by_kind.setdefault(fault.kind, []).append(fault)
+        for kind in sorted(by_kind):
+            first, *others = by_kind[kind]
+            more = f"; {len(others)} more of this kind" if others else ""
+            sentences.append(f"no input shows: {first.description} ({first.why}{more})")
+        return sentences
 
 
 def _counted(kind: str, faults: Sequence[SeededFault]) -> KindCount:
@@ -231,4 +235,5 @@ def _faults(events: Iterable[Event]) -> Iterable[SeededFault]:
                 input=fields["input"],
                 semantic_residual_u=fields["semantic_residual_u"],
                 rounding_ratio=fields["rounding_ratio"],
+                open=fields["open"],
             )

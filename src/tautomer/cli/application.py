@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from tautomer.cli import check
+from tautomer.cli.calibrate import calibrate
 from tautomer.cli.doctor import doctor
 from tautomer.cli.errors import exit_status_of
 from tautomer.cli.list import list_adapters
@@ -52,6 +53,7 @@ def _options(
 application.command("check", short_help="Say whether a converted model is still the same.", epilog=check.EPILOG)(
     check.check
 )
+application.command("calibrate", short_help="Measure a runtime's approximated functions.")(calibrate)
 application.command("list", short_help="Name the sources, converters and runtimes.")(list_adapters)
 application.command("doctor", short_help="Say what this machine lacks for a check.")(doctor)
 

@@ -60,6 +60,13 @@ def check(
         float | None, typer.Option(metavar="GIB", help="Memory each attempt may use, in GiB. Default: 16.")
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of every random generator. Default: 0.")] = None,
+    power: Annotated[
+        bool, typer.Option("--power", help="Seed faults into the converted model; report the share this check catches.")
+    ] = False,
+    search_inputs: Annotated[
+        bool,
+        typer.Option("--search-inputs", help="Search for inputs that exercise more, and compare on them too."),
+    ] = False,
     trust_pickle: Annotated[
         bool, typer.Option("--trust-pickle", help="Open pickled files, which can run any code.")
     ] = False,
@@ -83,6 +90,8 @@ def check(
             inputs=inputs,
             opset=opset,
             options=converter_options(option or ()),
+            power=power,
+            search_inputs=search_inputs,
             trust_pickle=trust_pickle,
         )
         return _run(model, settings, html_path=report, json_path=json)

@@ -65,6 +65,8 @@ def check_settings(
     inputs: Path | None = None,
     opset: int | None = None,
     options: Mapping[str, Any] | None = None,
+    power: bool = False,
+    search_inputs: bool = False,
     trust_pickle: bool = False,
 ) -> CheckSettings:
     """The settings of a check, with defaults for what was not given.
@@ -96,6 +98,8 @@ def check_settings(
             memory_bytes=round(values["memory"] * GIB) if "memory" in values else limits.memory_bytes,
         ),
         seed=values.get("seed", defaults.seed),
+        power=power,
+        search_inputs=search_inputs,
         trust_pickle=trust_pickle,
         run_dir=values.get("run_dir"),
         keep=Keep(values.get("keep", defaults.keep)),

@@ -37,6 +37,8 @@ class CheckSettings:
         options: `--set KEY=VALUE` pairs handed to the converter.
         limits: for every attempt.
         seed: of every random generator.
+        power: whether to seed faults into the converted model and measure the share that the check catches.
+        search_inputs: whether to search for input sets that exercise more, and to compare on them too.
         trust_pickle: whether pickled files may be opened.
         run_dir: where runs are kept; None for `TAUTOMER_HOME` or `./.tautomer/runs`.
         keep: which runs keep their artefacts.
@@ -49,6 +51,8 @@ class CheckSettings:
     options: Mapping[str, Any] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     seed: int = 0
+    power: bool = False
+    search_inputs: bool = False
     trust_pickle: bool = False
     run_dir: Path | None = None
     keep: Keep = Keep.FAILURES

@@ -20,6 +20,9 @@ Array = np.ndarray[Any, Any]
 SAME_RELATIVE = 1e-9
 """Relative RMS distance of two values that are the same: clean conversions are within 1e-14, folded constants apart."""
 
+ELEMENT_RELATIVE, OFF_SHARE = 1e-3, 0.01
+"""No more than this share of the elements of a value may be off by more than this."""
+
 NEAR_RELATIVE = 1e-2
 """Relative RMS distance up to which the value a source operator should have given is recognised although it is off."""
 
@@ -121,6 +124,22 @@ def distance(one: Array, other: Array) -> float:
     return 0.0 if gap == 0 else gap / scale if scale else math.inf
 
 
+def same(one: Array, other: Array) -> bool:
+    """Whether two arrays of one shape hold the same values: as a whole, and element by element.
+
+    A few elements may be off, since cancellation leaves them few right digits; but where many small ones differ beside
+    large ones that do not (exp(x) and exp(x) - 1), the values are others.
+    """
+    if distance(one, other) > SAME_RELATIVE:
+        return False
+    with np.errstate(all="ignore"):
+        scale = np.abs(other)
+        plain = scale <= _LARGEST_SUMMED
+        typical = float(np.sqrt(np.mean(np.square(np.where(plain, scale, 0.0)))))
+        off = plain & (np.abs(one - other) > ELEMENT_RELATIVE * scale + 1e-13 * typical)
+    return float(np.mean(off)) <= OFF_SHARE
+
+
 @dataclass(slots=True)
 class Aligner:
     """Finds, value by value in the target's order, what each stands for.
@@ -167,8 +186,8 @@ class Aligner:
 
     def _confirmed(self, hint: Match, value: Array) -> Match | None:
         arranged = self._arranged(hint.source, hint.layout, value.shape)
-        same = arranged is not None and distance(value, arranged) <= SAME_RELATIVE
-        return Match(hint.source, hint.layout, confirmed=True) if same else None
+        equal = arranged is not None and same(value, arranged)
+        return Match(hint.source, hint.layout, confirmed=True) if equal else None
 
     def _expected(self, hint: Match, value: Array) -> Match | None:
         fits = self._arranged(hint.source, hint.layout, value.shape) is not None
@@ -178,7 +197,7 @@ class Aligner:
         for name in self._neighbours(value, SAME_RELATIVE):
             for layout in layouts(self.values[name].exact.shape, value.shape):
                 arranged = self._arranged(name, layout, value.shape)
-                if arranged is not None and distance(value, arranged) <= SAME_RELATIVE:
+                if arranged is not None and same(value, arranged):
                     return Match(name, layout, confirmed=True)
         return None
 

@@ -14,7 +14,9 @@ import numpy as np
 
 from tautomer.model import Scalar, Tensor
 from tautomer.numerics.formats import SMALLEST_NORMAL, unit_roundoff
+from tautomer.numerics.policies import without_flushing
 from tautomer.numerics.strict import StrictDifference, Strictness, strict_differences
+from tautomer.numerics.ties import TieKeys
 
 Array = np.ndarray[Any, Any]
 
@@ -47,6 +49,9 @@ class Reference:
         exact: its value in float64; None where that could not be computed.
         variance: mean square deviation of the perturbed runs; None without `exact`.
         flips: for integers and booleans, where a perturbed run gave another value.
+        ties: for indices that were chosen by value, where the choice among equals was open.
+        same_decisions: the reference under the decisions that the source's declared run took, where some of them hang
+            on its rounding; this one then stands for runs in which they turn.
     """
 
     path: str
@@ -54,6 +59,8 @@ class Reference:
     exact: Array | None = None
     variance: Array | None = None
     flips: Array | None = None
+    ties: TieKeys | None = None
+    same_decisions: Reference | None = None
 
     @property
     def u(self) -> float:
@@ -75,6 +82,7 @@ class Judgement:
         max_abs: largest |t - s| among finite elements, in the declared precision.
         explained: largest error that rounding explains, where the target's was largest.
         undecided: elements left open because the source's own rounding can change them.
+        turned: whether the value is explained only if decisions turned that hang on rounding.
         reason: why something could not be judged.
     """
 
@@ -87,6 +95,7 @@ class Judgement:
     max_abs: float | None = None
     explained: float | None = None
     undecided: int = 0
+    turned: bool = False
     reason: str | None = None
 
     @property
@@ -111,13 +120,20 @@ def judge_declared(reference: Reference, target: Tensor | Scalar | None) -> Judg
     Source of the statistic: the deviation of each element is measured in standard deviations of the source's own
     perturbed runs; its variance is shrunk toward what its magnitude suggests, s2 = (N v + 4 m) / (N + 4).
     """
-    strict = strict_differences(reference.path, reference.declared, target, reference.flips)
+    if reference.same_decisions is not None:
+        as_source = judge_declared(reference.same_decisions, target)
+        if not as_source.faulty:
+            return as_source
+        turned = judge_declared(replace(reference, same_decisions=None), target)
+        return as_source if turned.faulty else replace(turned, turned=True, undecided=max(turned.undecided, 1))
+    strict = strict_differences(reference.path, reference.declared, target, reference.flips, reference.ties)
     open_elements = sum(one.undecided for one in strict)
     kept = tuple(one for one in strict if not _all_undecided(one, reference))
     judgement = Judgement(reference.path, kept, undecided=open_elements)
     source = reference.declared
     if not isinstance(source, Tensor) or not isinstance(target, Tensor) or source.shape != target.shape:
         return judgement
+    target = without_flushing(source, target)
     if not source.is_floating or not target.is_floating:
         if open_elements > UNDECIDED_LIMIT * max(source.array.size, 1):
             return replace(

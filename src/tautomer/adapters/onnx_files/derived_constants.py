@@ -209,11 +209,12 @@ class Derived:
         return self._known[name]
 
     def _is_own(self, array: Any) -> bool:
+        values = np.asarray(array, dtype=np.float64)
+        mantissas, _ = np.frexp(values[np.isfinite(values)])
+        if np.all(mantissas * 2**8 % 1 == 0):
+            return True  # few bits: nothing was rounded to make them (0.5, 2, 1024, 0.125...)
         if array.size == 1:
-            value = float(np.asarray(array, dtype=np.float64).reshape(-1)[0])
-            mantissa, _ = np.frexp(value)
-            # Few bits: nothing was rounded to make it (0.5, 2, 1024, 0.125...).
-            return value in self._own_scalars or not np.isfinite(value) or float(mantissa) * 2**8 % 1 == 0
+            return float(values.reshape(-1)[0]) in self._own_scalars
         return fingerprint(np.asarray(array, dtype=np.float32)) in self._own_constants
 
 

@@ -18,7 +18,7 @@ from tautomer.numerics.formats import overflows_from
 
 Array = np.ndarray[Any, Any]
 TESTS = 200
-"""Evaluations spent on making the list smaller: a graph of 100 nodes that needs two takes about 30."""
+"""Evaluations spent on making the list smaller: a transformer of 257 nodes that needs 32 of them took 122."""
 
 _EXTERNAL_FROM_BYTES = 1 << 30
 """Weights above this go into a file of their own: protobuf serializes less than 2 GiB."""

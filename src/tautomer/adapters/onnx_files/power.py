@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from tautomer.adapters.onnx_files.evaluation import graph_inputs, load_as
 from tautomer.adapters.worker_api import Channel
 from tautomer.model import Tensor
 from tautomer.numerics.judge import Reference
+
+if TYPE_CHECKING:
+    from tautomer.adapters.onnx_files.mutants.proving_ground import Trial
+    from tautomer.adapters.onnx_files.mutants.site import Site
 
 
 def measure_power(
@@ -51,9 +55,10 @@ def measure_power(
         budget_s: no further fault is tried after this many seconds.
 
     Returns:
-        `sites`: places and `kinds`: of faults that there are; `chosen`, `tried`: faults; `stopped`: why not all were
-        tried, or None; `skipped`: why nothing could be measured, or None; `seconds`, `original_seconds`: of everything,
-        and of evaluating and judging the original.
+        `sites`: places and `kinds`: of faults that there are; `chosen`, `tried`: faults; `open`: those caught at the
+        outputs that there was no time to judge operator by operator as well; `stopped`: why not all were tried, or
+        None; `skipped`: why nothing could be measured, or None; `seconds`, `original_seconds`: of everything, and of
+        evaluating and judging the original.
     """
     from tautomer.adapters.onnx_files.derived_constants import rounded_doubles
     from tautomer.adapters.onnx_files.fragments import Constants
@@ -63,7 +68,7 @@ def measure_power(
 
     began = time.perf_counter()
     loaded = load_as(model, opset_override)
-    summary: dict[str, Any] = {"chosen": 0, "tried": 0, "stopped": None, "skipped": None}
+    summary: dict[str, Any] = {"chosen": 0, "tried": 0, "stopped": None, "skipped": None, "open": 0}
     answers = [
         SourceAnswers(
             graph_inputs(file, feeds),
@@ -87,14 +92,22 @@ def measure_power(
     every = list(subject.sites())
     chosen = subject.choose(count, seed)
     summary |= {"sites": len(every), "kinds": len({site.kind for site in every}), "chosen": len(chosen)}
+    later: list[tuple[Site, Trial]] = []
     for site in chosen:
         if _since(began) > budget_s:
             summary["stopped"] = f"the time for it ({budget_s:g} s) ran out"
             break
-        trial_began = time.perf_counter()
-        trial = ground.trial(site, subject.mutant(site))
-        channel.emit("mutant", **asdict(site), **asdict(trial), seconds=_since(trial_began))
+        trial = ground.trial(site, subject.mutant(site), by_operator=False)
+        if trial.open:
+            later.append((site, trial))
+        else:
+            channel.emit("mutant", **asdict(site), **asdict(trial))
         summary["tried"] += 1
+    for site, first in later:
+        in_time = _since(began) <= budget_s
+        trial = ground.trial(site, subject.mutant(site), by_operator=True) if in_time else first
+        channel.emit("mutant", **asdict(site), **asdict(trial))
+        summary["open"] += trial.open
     return summary | {"seconds": _since(began)}
 
 

@@ -78,7 +78,7 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = 8) -> di
         "parameters_digest": None,
         "dynamic": dynamic,
         "training_operators": [],
-        "nondeterministic": False,
+        "nondeterministic": [],
         "scalars": [],
         "constants": [],
         "unused_inputs": [],

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tautomer.adapters.protocols import Adapter, AdapterKind
 from tautomer.adapters.torch_host import TORCH_HOST
 from tautomer.adapters.worker_api import Channel
@@ -33,6 +31,8 @@ TORCHSCRIPT = _source("torchscript", (ArtifactKind.TORCHSCRIPT,), "torch.onnx-le
 ENVELOPE_SAMPLES = 8
 """Perturbed float64 runs an envelope is taken from (docs/explanation/numerics.md)."""
 
+_FILES = {"float64": "s64", "variance": "variance", "flips": "flips"}
+
 TRACE_BUDGET_BYTES = 2 << 30
 """The most that a source's intermediate values may take on one input set; a larger model is judged end to end only."""
 
@@ -51,12 +51,20 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = ENVELOPE
         MisuseError: the user's code raised or its inputs do not fit.
     """
     from tautomer.adapters.tensor_file import write_values
+    from tautomer.adapters.torch_programs.exercise import sizes_exercised
+    from tautomer.adapters.torch_programs.input_search import with_found_sets
     from tautomer.adapters.torch_programs.preparation import prepare
+    from tautomer.adapters.torch_programs.repeatability import variations
     from tautomer.adapters.torch_programs.state import parameters_digest
 
     channel.emit("stage", stage="load_model", doing="loading the source")
     with channel.measure("step", step="load", stage="load_model"):
         prepared = prepare(spec)
+    adds: dict[int, tuple[str, ...]] = {}
+    if spec.get("search_inputs"):
+        channel.emit("stage", stage="load_model", doing="searching for inputs that exercise more")
+        with channel.measure("step", step="search", stage="load_model"):
+            prepared, adds = with_found_sets(prepared)
     sets: list[dict[str, Any]] = []
     module = prepared.module
     facts: dict[str, Any] = {
@@ -67,7 +75,9 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = ENVELOPE
         ],
         "training_operators": [],
         "doubles": [],
-        "nondeterministic": _differs_from_itself(prepared),
+        "exercised": [None] * len(prepared.program.input_sets),
+        "nondeterministic": [one.fields() for one in variations(prepared)],
+        "sizes": sizes_exercised(prepared),
     }
     scalars: set[float] = set()
     fingerprints: set[str] = set()
@@ -82,6 +92,8 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = ENVELOPE
             "inputs": f"inputs-{index}.safetensors",
             "inputs_digest": write_values(channel.folder / f"inputs-{index}.safetensors", leaves.tensors()),
             "s32": f"s32-{index}.safetensors",
+            "added": index in adds,
+            "adds": list(adds.get(index, ())),
             "float64": None,
             "trace": None,
             "reason": None,
@@ -104,39 +116,6 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = ENVELOPE
     return {"sets": sets, "scalars": sorted(scalars), "constants": sorted(fingerprints), **facts}
 
 
-def _differs_from_itself(prepared: Any) -> bool:
-    """Whether another seed gives another answer."""
-    from tautomer.adapters.torch_programs.loading import seed_everything
-    from tautomer.adapters.torch_programs.trees import leaves_of
-
-    first = prepared.run(0).tensors()
-    prepared.reset()
-    seed_everything(prepared.seed + 1)
-    call = prepared.program.input_sets[0].call.copied()
-    second = leaves_of(prepared.program.callable(*call.args, **call.kwargs)).tensors()
-    prepared.reset()
-    return not _same(first, second)
-
-
-def _same(first: dict[str, Any], second: dict[str, Any]) -> bool:
-    from tautomer.model import Tensor
-
-    if first.keys() != second.keys():
-        return False
-    for path, one in first.items():
-        other = second[path]
-        if isinstance(one, Tensor) != isinstance(other, Tensor):
-            return False
-        if not isinstance(one, Tensor):
-            if one != other and one == one:  # noqa: PLR0124  NaN is the same as NaN here
-                return False
-        elif one.shape != other.shape or not np.array_equal(
-            one.array, other.array, equal_nan=one.array.dtype.kind in "fc"
-        ):
-            return False
-    return True
-
-
 def _float64(
     channel: Channel,
     prepared: Any,
@@ -149,6 +128,7 @@ def _float64(
 ) -> dict[str, Any]:
     """The lifted answer and its envelope, or the reason why there is none."""
     from tautomer.adapters.tensor_file import write_values
+    from tautomer.adapters.tie_file import write_ties
     from tautomer.adapters.torch_programs.capture import (
         capture,
         constants_of,
@@ -156,8 +136,11 @@ def _float64(
         scalars_of,
         training_operators,
     )
+    from tautomer.adapters.torch_programs.decisions import Decisions, taken_decisions
+    from tautomer.adapters.torch_programs.exercise import observe
     from tautomer.adapters.torch_programs.lift import GraphRun, NotLiftable
     from tautomer.adapters.torch_programs.sampling import Envelope
+    from tautomer.adapters.torch_programs.ties import tie_keys
     from tautomer.adapters.torch_programs.tracing import traced
     from tautomer.adapters.torch_programs.trees import to_tensor
     from tautomer.numerics.branches import Branches
@@ -177,7 +160,9 @@ def _float64(
     if index == 0:
         fingerprints |= constants_of(captured.graph)
     tensors = prepared.tensors(index)
+    facts["exercised"][index] = observe(captured, tensors).fields()
     branches = Branches()
+    decisions = Decisions(captured.graph)
     replayed = GraphRun(captured.graph, lift=False, branches=branches).outputs(*tensors)
     write_values(
         channel.folder / f"replay-{index}.safetensors",
@@ -188,6 +173,7 @@ def _float64(
             captured,
             tensors,
             branches,
+            watch=decisions.inputs,
             seed=prepared.seed + index,
             budget_bytes=TRACE_BUDGET_BYTES,
             folder=channel.folder,
@@ -196,13 +182,43 @@ def _float64(
     except NotLiftable as error:
         return {"reason": f"the source cannot be computed in float64: {error}", "replay": f"replay-{index}.safetensors"}
     exact = run.exact
-    envelope = Envelope(captured, tensors, exact, seed=prepared.seed + index, samples=samples, branches=branches)
-    names = {"float64": "s64", "variance": "variance", "flips": "flips"}
-    files = {key: f"{stem}-{index}.safetensors" for key, stem in names.items()}
-    write_values(
-        channel.folder / files["float64"], dict(zip(captured.output_paths, map(to_tensor, exact), strict=True))
+    envelope = Envelope(
+        captured,
+        tensors,
+        exact,
+        seed=prepared.seed + index,
+        samples=samples,
+        branches=branches,
+        watch=run.watched_exact,
     )
-    write_values(channel.folder / files["variance"], envelope.variance)
-    write_values(channel.folder / files["flips"], envelope.flips)
+    undecided = decisions.undecided(run.watched_declared, run.watched_exact, envelope.watched)
+    same_decisions = None
+    if undecided:
+        again = {"seed": prepared.seed + index, "samples": samples, "branches": branches}
+        taken = taken_decisions(captured.graph, tensors, [one.node for one in undecided], branches)
+        same = GraphRun(captured.graph, lift=True, branches=branches.again(), decisions=taken).outputs(*tensors)
+        same_envelope = Envelope(captured, tensors, same, decisions=taken, **again)
+        same_decisions = _write_reference(channel, captured, same, same_envelope, f"-same-{index}")
+        envelope = Envelope(captured, tensors, exact, shifts={one.node: one.amounts for one in undecided}, **again)
     trace = f"trace-{index}.json" if run.trace is not None else None
-    return {**files, "replay": f"replay-{index}.safetensors", "trace": trace, "trace_reason": run.reason}
+    return {
+        **_write_reference(channel, captured, exact, envelope, f"-{index}"),
+        "replay": f"replay-{index}.safetensors",
+        "trace": trace,
+        "trace_reason": run.reason,
+        "undecided": [one.fields() for one in undecided],
+        "same_decisions": same_decisions,
+        "ties": write_ties(channel.folder / f"ties-{index}.safetensors", tie_keys(captured, tensors)),
+    }
+
+
+def _write_reference(channel: Channel, captured: Any, exact: Any, envelope: Any, suffix: str) -> dict[str, Any]:
+    """Files of float64 answers and of their envelope."""
+    from tautomer.adapters.tensor_file import write_values
+    from tautomer.adapters.torch_programs.trees import to_tensor
+
+    files = {key: f"{stem}{suffix}.safetensors" for key, stem in _FILES.items()}
+    answers = dict(zip(captured.output_paths, map(to_tensor, exact), strict=True))
+    for key, values in (("float64", answers), ("variance", envelope.variance), ("flips", envelope.flips)):
+        write_values(channel.folder / files[key], values)
+    return files

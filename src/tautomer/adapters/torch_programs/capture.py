@@ -136,6 +136,6 @@ def source_line(node: torch.fx.Node) -> str | None:
     ]
     for line in reversed(lines):
         path, _, rest = line.removeprefix('File "').partition('", line ')
-        if "/torch/" not in path:
+        if "-packages/torch/" not in path:
             return f"{path.rsplit('/', 1)[-1]}:{rest.split(',')[0]}"
     return None

@@ -30,8 +30,11 @@ _DRAWS_UP_TO = 8
 _SMALL_ELEMENTS = 64
 """Inputs of fewer elements in all are drawn anew until this many elements were drawn, 8 times at most."""
 
-_OPERATORS_ALLOWED = 20
+_OPERATORS_ALLOWED = 4
 """A candidate may run this many times the operators of the first set; a loop on a changed value may never end."""
+
+_CAPTURES_ALLOWED = 16
+"""Candidates that take another way through the program than the first set does, and so need a capture of their own."""
 
 _WEIGHT = {"plain": 4, "edge": 2, "size": 2, "output": 2, "magnitude": 1}
 """What is gained when an obligation is met, when one is met that ordinary values do not meet, and so on."""
@@ -69,6 +72,8 @@ class _Candidate:
     gains: Mapping[Any, tuple[str, str]]
     """Key of what it does -> its kind (of `_WEIGHT`) and the clause that says it."""
     finite: bool
+    captured: bool
+    """Whether it needed a capture of its own."""
 
 
 def search(
@@ -102,9 +107,10 @@ def search(
         sizes = _sizes(prepared, prepared.program.input_sets[index].call)
         done |= _gains(exercise, sizes, _bands(prepared.tensors(index), roles))
         finite &= exercise.finite
-    candidates = []
+    candidates: list[_Candidate] = []
     for name, origin, call in _calls(prepared, roles, seed=seed):
-        candidate = _tried(prepared, known[0], roles, name=name, origin=origin, call=call)
+        capture_too = sum(one.captured for one in candidates) < _CAPTURES_ALLOWED
+        candidate = _tried(prepared, known[0], roles, name=name, origin=origin, call=call, capture_too=capture_too)
         if candidate is not None:
             candidates.append(candidate)
     return _chosen(candidates, done, limit=limit, source_finite=finite)
@@ -132,16 +138,17 @@ def _calls(
     prepared: PreparedProgram, roles: Sequence[InputRole], *, seed: int
 ) -> Iterator[tuple[str, str, CallArguments]]:
     first = prepared.program.input_sets[0]
-    yield from (
-        (recipe.name, f"derived from {first.name}: {recipe.name}", call)
-        for position, recipe in enumerate(RECIPES)
-        for call in _changed(prepared, roles, recipe, seed=seed * 1_000_003 + 1009 * position)
-    )
+    # Other sizes first: each needs one of the captures allowed.
     for dimensions, size in _other_sizes(prepared.dimensions):
         said = ", ".join(f"{one.path} axis {one.axis}" for one in dimensions)
         wanted = {(one.path, one.axis): size for one in dimensions}
         call = with_sizes(first.call, wanted, paths=prepared.leaves(0).paths)
         yield f"size {size} for {said}", f"derived from {first.name}: size {size} for {said}", call
+    yield from (
+        (recipe.name, f"derived from {first.name}: {recipe.name}", call)
+        for position, recipe in enumerate(RECIPES)
+        for call in _changed(prepared, roles, recipe, seed=seed * 1_000_003 + 1009 * position)
+    )
 
 
 def _changed(
@@ -210,6 +217,7 @@ def _tried(
     name: str,
     origin: str,
     call: CallArguments,
+    capture_too: bool,
 ) -> _Candidate | None:
     """The candidate with what a watched run of it shows; None where the model refuses it or answers nothing finite."""
     try:
@@ -218,12 +226,15 @@ def _tried(
             return None
         tensors = [leaf for leaf in pytree.tree_leaves((call.args, call.kwargs)) if isinstance(leaf, torch.Tensor)]
         exercise = _observed(of_first, tensors, answer)
-        if exercise is None:  # other values or sizes take another way through the program
+        own = exercise is None  # other values or sizes take another way through the program
+        if exercise is None:
+            if not capture_too:
+                return None
             exercise = observe(_captured(prepared, call), tensors)
     except Exception:
         return None  # whatever the user's module raises says only that these inputs are not for it
     gains = _gains(exercise, _sizes(prepared, call), _bands(tensors, roles))
-    return _Candidate(name, origin, call, gains, exercise.finite)
+    return _Candidate(name, origin, call, gains, exercise.finite, own)
 
 
 def _answer(prepared: PreparedProgram, call: CallArguments, of_first: Capture) -> dict[str, torch.Tensor]:
@@ -235,7 +246,7 @@ def _answer(prepared: PreparedProgram, call: CallArguments, of_first: Capture) -
         if higher_order:  # these cannot be counted from outside
             result = leaves_of(prepared.program.callable(*copied.args, **copied.kwargs))
         else:
-            with _Counted(_OPERATORS_ALLOWED * len(of_first.graph.graph.nodes) + 1000):
+            with _Counted(_OPERATORS_ALLOWED * len(of_first.graph.graph.nodes) + 50):
                 result = leaves_of(prepared.program.callable(*copied.args, **copied.kwargs))
     finally:
         prepared.reset()

@@ -58,6 +58,9 @@ _CHOOSES = frozenset(
 )
 """Exact operators whose results are values of their own, not only elements in other places."""
 
+_SUMS = frozenset({"add", "sub", "rsub"})
+_SHIFTED_BY_MAXIMUM = frozenset({"softmax", "_softmax", "log_softmax", "_log_softmax", "logsumexp"})
+
 _OF_UNIT_RANGE = frozenset({"sigmoid", "elu", "celu", "selu"})
 _OF_ARGUMENT_RANGE = frozenset({"silu", "gelu", "mish"})
 """Functions that libraries approximate with an absolute error, of the size of a rounding of their range: a relative one
@@ -105,6 +108,8 @@ class GraphRun(torch.fx.Interpreter):
         observe: called with every node of the graph and its result.
         decisions: results that stand in the place of those the nodes of these names compute.
         branches: conditions of loops and branches to take, or to record.
+        shifts: by node, for each argument how far its elements may be moved either way, to turn what the node decides.
+            Only with `perturbation`.
     """
 
     def __init__(
@@ -116,8 +121,10 @@ class GraphRun(torch.fx.Interpreter):
         observe: Callable[[torch.fx.Node, Any], None] | None = None,
         decisions: Mapping[str, torch.Tensor] | None = None,
         branches: Branches | None = None,
+        shifts: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
         super().__init__(graph)
+        self._shifts = shifts or {}
         self._lift = lift
         self._generator = perturbation
         self._observe = observe
@@ -193,6 +200,8 @@ class GraphRun(torch.fx.Interpreter):
             isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves((args, kwargs))
         ):
             return pytree.tree_map_only(torch.Tensor, lifted, target(*args, **kwargs))
+        if self._generator is not None and self._node is not None and self._node.name in self._shifts:
+            args = _shifted(args, self._shifts[self._node.name], self._generator)
         return self.perturbed(target, args, kwargs, generator=self._generator)
 
     def perturbed(self, target: Any, args: Any, kwargs: Any, *, generator: torch.Generator | None) -> Any:
@@ -206,7 +215,11 @@ class GraphRun(torch.fx.Interpreter):
         args, kwargs = self._lift_arguments(name, args, _with_default_scalars(target, args, kwargs), declared)
         exact = name in _EXACT or is_view(target)
         if generator is not None and not exact and torch.Tag.pointwise not in target.tags:
-            args, kwargs = self._perturbed_inputs(args, kwargs, generator)
+            if name in _SHIFTED_BY_MAXIMUM:
+                args = (_noisy_below_maximum(args[0], args[1], self._smallest_u(), generator), *args[1:])
+            else:
+                args, kwargs = self._perturbed_inputs(args, kwargs, generator)
+        most = _smaller_operand(args, kwargs) if generator is not None and name in _SUMS else None
         try:
             result = target(*args, **kwargs)
         except (RuntimeError, NotImplementedError, TypeError) as error:
@@ -214,7 +227,8 @@ class GraphRun(torch.fx.Interpreter):
         if name in _CASTS:
             result = self._round_narrowing(result, declared)
         if generator is not None and not exact:
-            result = self._perturbed_result(result, declared, generator, in_place=target._schema.is_mutable)
+            in_place = target._schema.is_mutable
+            result = self._perturbed_result(result, declared, generator, in_place=in_place, most=most)
             if name in _OF_UNIT_RANGE or name in _OF_ARGUMENT_RANGE:
                 argument = args[0] if name in _OF_ARGUMENT_RANGE else None
                 result = self._approximated(result, argument, declared, generator)
@@ -257,19 +271,29 @@ class GraphRun(torch.fx.Interpreter):
         return result if widens else result.to(to).to(LIFTED[to])
 
     def _perturbed_inputs(self, args: Any, kwargs: Any, generator: torch.Generator) -> tuple[Any, Any]:
-        units = [UNIT_ROUNDOFF[dtype] for dtype in self._input_dtypes() if dtype in UNIT_ROUNDOFF]
-        u = min(units, default=0.0)
+        u = self._smallest_u()
         assert self._node is not None
         # A backward error of an inner product can be put on either factor: on the values, which are fewer than weights.
         weights = {id(self.env[source]) for source in self._node.all_input_nodes if source.op == "get_attr"}
+        if "attention" in str(self._node.target):
+            weights |= {id(mask) for mask in (*args[3:4], kwargs.get("attn_mask")) if mask is not None}
 
         def one(tensor: torch.Tensor) -> torch.Tensor:
             return tensor if id(tensor) in weights else _noisy(tensor, u, generator)
 
         return pytree.tree_map_only(torch.Tensor, one, args), pytree.tree_map_only(torch.Tensor, one, kwargs)
 
+    def _smallest_u(self) -> float:
+        return min((UNIT_ROUNDOFF[dtype] for dtype in self._input_dtypes() if dtype in UNIT_ROUNDOFF), default=0.0)
+
     def _perturbed_result(
-        self, result: Any, declared: list[torch.dtype | None], generator: torch.Generator, *, in_place: bool
+        self,
+        result: Any,
+        declared: list[torch.dtype | None],
+        generator: torch.Generator,
+        *,
+        in_place: bool,
+        most: torch.Tensor | None,
     ) -> Any:
         leaves, spec = pytree.tree_flatten(result)
         changed = []
@@ -278,9 +302,9 @@ class GraphRun(torch.fx.Interpreter):
             if not isinstance(leaf, torch.Tensor):
                 changed.append(leaf)
             elif in_place and u and leaf.is_floating_point():
-                changed.append(leaf.copy_(_noisy(leaf, u, generator)))
+                changed.append(leaf.copy_(_noisy(leaf, u, generator, most)))
             else:
-                changed.append(_noisy(leaf, u, generator))
+                changed.append(_noisy(leaf, u, generator, most))
         return pytree.tree_unflatten(changed, spec)
 
     def _approximated(
@@ -318,11 +342,48 @@ class GraphRun(torch.fx.Interpreter):
         return inner.run(*operands)
 
 
-def _noisy(tensor: torch.Tensor, u: float, generator: torch.Generator) -> torch.Tensor:
+def _noisy(
+    tensor: torch.Tensor, u: float, generator: torch.Generator, most: torch.Tensor | None = None
+) -> torch.Tensor:
+    """The tensor with a relative perturbation, in absolute terms no larger than `most`."""
     if not u or not (tensor.is_floating_point() or tensor.is_complex()):
         return tensor
-    noise = torch.rand(tensor.shape, generator=generator, dtype=torch.float64)
-    return tensor * (1.0 + (2.0 * noise - 1.0) * (PERTURBATION_U * u))
+    noise = (2.0 * torch.rand(tensor.shape, generator=generator, dtype=torch.float64) - 1.0) * (PERTURBATION_U * u)
+    if most is None or most.shape != tensor.shape or tensor.is_complex():
+        return tensor * (1.0 + noise)
+    moved = (tensor * noise).clamp(-most, most)
+    return torch.where(torch.isfinite(tensor), tensor + moved, tensor)
+
+
+def _smaller_operand(args: Any, kwargs: Any) -> torch.Tensor | None:
+    """The error of a sum of two floats is at most the smaller of them: either is itself a candidate for the result."""
+    if len(args) < 2 or not isinstance(args[0], torch.Tensor) or args[0].is_complex():
+        return None
+    other = torch.as_tensor(args[1], dtype=torch.float64)
+    if other.is_complex():
+        return None
+    alpha = kwargs.get("alpha", args[2] if len(args) > 2 else 1)
+    return torch.minimum(args[0].abs().to(torch.float64), (other * alpha).abs())
+
+
+def _noisy_below_maximum(tensor: torch.Tensor, dim: Any, u: float, generator: torch.Generator) -> torch.Tensor:
+    """Kernels of softmax and its like subtract the maximum first: that difference is what is rounded."""
+    if not u or not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point() or not tensor.numel():
+        return tensor
+    top = torch.amax(tensor, dim=dim, keepdim=True)
+    below = tensor - top
+    return torch.where(torch.isfinite(below), top + _noisy(below, u, generator), tensor)
+
+
+def _shifted(args: Any, amounts: Sequence[Any], generator: torch.Generator) -> Any:
+    """Arguments with every element moved by its amount, up or down at random."""
+    moved = list(args)
+    for index, amount in enumerate(amounts):
+        if isinstance(amount, torch.Tensor) and isinstance(moved[index], torch.Tensor):
+            signs = 2.0 * torch.randint(0, 2, amount.shape, generator=generator).to(torch.float64) - 1.0
+            if moved[index].shape == amount.shape:
+                moved[index] = moved[index] + signs * amount
+    return tuple(moved)
 
 
 def _with_default_scalars(target: torch._ops.OpOverload, args: Any, kwargs: Any) -> dict[str, Any]:

@@ -5,30 +5,23 @@ PyTorch's own operators take float32 only, or compute in float32 whatever they a
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-DECISION_U = 8.0
-"""How far, in u, the input of a decision is moved, as `numerics.onnx_evaluator.rounding_noise` does it."""
-
 QUANTIZING = frozenset(
     """
-    choose_qparams fake_quantize_per_channel_affine fake_quantize_per_channel_affine_cachemask
+    fake_quantize_per_channel_affine fake_quantize_per_channel_affine_cachemask
     fake_quantize_per_tensor_affine fake_quantize_per_tensor_affine_cachemask quantize_per_channel quantize_per_tensor
     _fake_quantize_per_tensor_affine_cachemask_tensor_qparams
     """.split()
 )
-"""Operators that divide by a scale and round: even an exact input is not exact where it is decided on."""
+"""Operators that divide by a scale and round: decisions, where their input carries rounding."""
 
-COMPUTED_HERE = QUANTIZING - {"choose_qparams"} | {"dequantize_per_channel", "dequantize_per_tensor"}
+COMPUTED_HERE = QUANTIZING | {"dequantize_per_channel", "dequantize_per_tensor"}
 """Operators that `lifted_quantization` computes."""
-
-DECIDING = QUANTIZING | frozenset({"ceil", "floor", "round", "trunc"})
-"""Operators that round their first argument to whole steps as part of their function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +61,10 @@ class _Grid:
         scaled: torch.Tensor = (held - self._along(self.zero, held)) * self._along(self.scale, held)
         return scaled
 
+    def spread_scale(self, x: torch.Tensor) -> Any:
+        """The scale, shaped to broadcast against `x`."""
+        return self._along(self.scale, x)
+
     def _along(self, parameter: Any, x: torch.Tensor) -> Any:
         if self.axis is None or not isinstance(parameter, torch.Tensor) or parameter.dim() != 1:
             return parameter
@@ -97,50 +94,21 @@ def lifted_quantization(target: torch._ops.OpOverload, args: Sequence[Any], kwar
     return (fake, (integers >= grid.low) & (integers <= grid.high)) if "cachemask" in name else fake
 
 
-class DecisionMoves:
-    """Moves the inputs of decisions, up in one sample of a pair and down in the other.
+def turn_of_quantization(
+    values: Sequence[Any], bounds: Sequence[Any], options: Mapping[str, Any]
+) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """How far each element is from where its integer changes, and how far it may be off; both in its own unit.
 
     Args:
-        graph: the captured program.
-        sample: number of the sample; 2 k and 2 k + 1 are a pair.
-        is_exact: whether an operator of this name adds no rounding of its own.
+        values: of the operator's arguments, in float64.
+        bounds: what the elements of each may be off.
+        options: its arguments by name.
     """
-
-    def __init__(self, graph: torch.fx.GraphModule, sample: int, is_exact: Callable[[Any], bool]) -> None:
-        self._pair, self._direction = sample // 2, 1.0 if sample % 2 else -1.0
-        self._inexact = _inexact_nodes(graph, is_exact)
-
-    def moved(self, node: torch.fx.Node, name: str, x: Any, u: float) -> Any:
-        """The first argument of a deciding operator, moved where it is not exact.
-
-        Args:
-            node: that runs.
-            name: of its operator.
-            x: its first argument.
-            u: unit roundoff of that argument's declared type.
-        """
-        if not isinstance(x, torch.Tensor) or not x.is_floating_point() or not u:
-            return x
-        source = node.args[0] if node.args else None
-        if name not in QUANTIZING and (not isinstance(source, torch.fx.Node) or source.name not in self._inexact):
-            return x
-        # The same signs in both samples of a pair, so that they are opposite there.
-        generator = torch.Generator().manual_seed(zlib.crc32(f"{node.name} {self._pair}".encode()))
-        signs = torch.randint(0, 2, x.shape, generator=generator, dtype=torch.int8).to(x.dtype) * 2 - 1
-        return x * (1.0 + signs * (self._direction * DECISION_U * u))
-
-
-def _inexact_nodes(graph: torch.fx.GraphModule, is_exact: Callable[[Any], bool]) -> set[str]:
-    """Nodes whose values carry rounding."""
-    found: set[str] = set()
-    for node in graph.graph.nodes:
-        rounds = node.op == "call_function" and not is_exact(node.target)
-        if rounds or any(source.name in found for source in node.all_input_nodes):
-            found.add(node.name)
-    return found
-
-
-def decides(graph: torch.fx.GraphModule, base_name: Callable[[Any], str]) -> bool:
-    """Whether a captured program rounds to whole steps on its way: what perturbs it then comes in steps."""
-    targets = [node.target for node in graph.graph.nodes if node.op == "call_function"]
-    return any(base_name(target) in DECIDING for target in targets)
+    x = values[0]
+    if not isinstance(x, torch.Tensor) or "quant_min" not in options or values[1] is None:
+        return None
+    named = {**options, "scale": values[1], "zero_point": 0}
+    scale = torch.as_tensor(_Grid.of(named).spread_scale(x), dtype=x.dtype)
+    quotient = x / scale
+    margin = ((quotient - torch.floor(quotient)) - 0.5).abs() * scale.abs()
+    return margin, torch.as_tensor(bounds[0], dtype=x.dtype).broadcast_to(margin.shape)

@@ -7,6 +7,7 @@ random relative perturbation, and the spread of the results estimates the forwar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ class Envelope:
     Attributes:
         variance: mean square deviation from the unperturbed float64 answer, by output path; floating outputs only.
         flips: whether an integer or boolean element changed in any run, by output path.
+        watched: RMS deviation of watched nodes' values, by name.
     """
 
     def __init__(
@@ -35,13 +37,28 @@ class Envelope:
         samples: int,
         branches: Branches,
         decisions: Mapping[str, torch.Tensor] | None = None,
+        watch: Mapping[str, torch.Tensor] | None = None,
+        shifts: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
         squares: dict[str, np.ndarray] = {}
         flips: dict[str, np.ndarray] = {}
+        watched = {name: torch.zeros_like(value) for name, value in (watch or {}).items()}
+
+        def observe(node: torch.fx.Node, result: object) -> None:
+            base = (watch or {}).get(node.name)
+            if base is not None and isinstance(result, torch.Tensor) and result.shape == base.shape:
+                watched[node.name] += torch.nan_to_num(result - base, nan=0.0, posinf=0.0, neginf=0.0).square()
+
         for sample in range(samples):
             generator = torch.Generator().manual_seed(seed * 1_000_003 + sample)
             run = GraphRun(
-                captured.graph, lift=True, perturbation=generator, branches=branches.again(), decisions=decisions
+                captured.graph,
+                lift=True,
+                perturbation=generator,
+                branches=branches.again(),
+                decisions=decisions,
+                shifts=shifts,
+                observe=observe if watched else None,
             )
             outputs = run.outputs(*inputs)
             for path, base, value in zip(captured.output_paths, exact, outputs, strict=True):
@@ -53,5 +70,6 @@ class Envelope:
                     squares[path] = squares.get(path, 0.0) + np.square(finite)
                 else:
                     flips[path] = flips.get(path, False) | (value != base).numpy()
+        self.watched = {name: (total / samples).sqrt() for name, total in watched.items()}
         self.variance = {path: Tensor.of(np.asarray(total / samples)) for path, total in squares.items()}
         self.flips = {path: Tensor.of(np.asarray(changed)) for path, changed in flips.items()}

@@ -4,7 +4,7 @@ by operator.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,14 @@ class TracedRun:
         exact: outputs in float64.
         trace: None where the values together would take more than the budget; `reason` says so.
         reason: why there is no trace.
+        watched_declared, watched_exact: floating values of the nodes that were to be watched, by name.
     """
 
     exact: list[torch.Tensor]
     trace: SourceTrace | None
-    reason: str | None = None
+    reason: str | None
+    watched_declared: dict[str, torch.Tensor]
+    watched_exact: dict[str, torch.Tensor]
 
 
 def traced(
@@ -42,6 +45,7 @@ def traced(
     inputs: Sequence[torch.Tensor],
     branches: Branches,
     *,
+    watch: Collection[str],
     seed: int,
     budget_bytes: int,
     folder: Path,
@@ -53,6 +57,7 @@ def traced(
         captured: the program.
         inputs: its tensor inputs.
         branches: that its declared run took.
+        watch: names of nodes whose values are wanted besides.
         seed: of the local perturbations.
         budget_bytes: the most that the kept values may take.
         folder, stem: where the trace's files go.
@@ -62,23 +67,28 @@ def traced(
     """
     kept = {node.name for node in captured.graph.graph.nodes if _is_kept(node)}
     needed = sum(_size(node) for node in captured.graph.graph.nodes if node.name in kept) * (4 + 8 + 4)
+    reason = None
     if needed > budget_bytes:
-        exact = GraphRun(captured.graph, lift=True, branches=branches.again()).outputs(*inputs)
-        said = f"the source's intermediate values take {needed / 2**30:.1f} GiB, more than {budget_bytes / 2**30:.1f}"
-        return TracedRun(exact, None, said)
-    declared: dict[str, Any] = {}
-    lifted: dict[str, Any] = {}
+        kept = set()
+        reason = f"the source's values take {needed / 2**30:.1f} GiB, more than {budget_bytes / 2**30:.1f}"
+    declared: dict[str, torch.Tensor] = {}
+    lifted: dict[str, torch.Tensor] = {}
 
-    def keep(values: dict[str, Any]) -> Any:
+    def keep(values: dict[str, torch.Tensor]) -> Any:
         def observe(node: torch.fx.Node, result: Any) -> None:
-            if node.name in kept and isinstance(result, torch.Tensor):
+            floating = isinstance(result, torch.Tensor) and result.is_floating_point()
+            if (node.name in kept or node.name in watch) and floating:
                 values[node.name] = result.detach().clone()
 
         return observe
 
-    GraphRun(captured.graph, lift=False, observe=keep(declared)).outputs(*inputs)
+    GraphRun(captured.graph, lift=False, branches=branches.again(), observe=keep(declared)).outputs(*inputs)
     run = _LocalNoise(captured.graph, kept, seed=seed, observe=keep(lifted), branches=branches.again())
     exact = run.outputs(*inputs)
+    watched = [name for name in watch if name in declared and name in lifted]
+    watched_declared, watched_exact = ({name: values[name] for name in watched} for values in (declared, lifted))
+    if reason is not None:
+        return TracedRun(exact, None, reason, watched_declared, watched_exact)
     parents = _parents(captured.graph, kept)
     values = [
         TracedValue(
@@ -88,7 +98,10 @@ def traced(
             tuple(sorted(parents[node.name])),
         )
         for node in captured.graph.graph.nodes
-        if node.name in lifted and node.name in declared and lifted[node.name].shape == declared[node.name].shape
+        if node.name in kept
+        and node.name in lifted
+        and node.name in declared
+        and lifted[node.name].shape == declared[node.name].shape
     ]
     trace = SourceTrace.write(
         folder,
@@ -99,7 +112,7 @@ def traced(
         deviation={one.name: to_tensor(run.variance[one.name].sqrt().to(torch.float32)) for one in values},
         producers=_producers(captured, parents, kept),
     )
-    return TracedRun(exact, trace)
+    return TracedRun(exact, trace, None, watched_declared, watched_exact)
 
 
 class _LocalNoise(GraphRun):
