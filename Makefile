@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-fast lint format bench clean
+.PHONY: demo test test-fast lint format bench bench-judge clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/tautomer check examples/minilm.py --via torch.onnx --via torch.onnx-legacy --report demo-report.html
@@ -28,6 +28,13 @@ format: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	@for script in benchmarks/*.py; do $(BIN)/python "$$script" || exit 1; done
+
+# The judge against fixed tolerances, over real architectures: hours on a small machine; it goes on where it was stopped.
+# QUICK=--quick is the smoke test.
+bench-judge: $(VENV)/.installed-test
+	$(PIP_INSTALL) --no-deps -r benchmarks/judge/requirements.txt
+	$(BIN)/python benchmarks/judge/run.py $(QUICK)
+	$(BIN)/python benchmarks/judge/cost.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

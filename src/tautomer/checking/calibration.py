@@ -28,7 +28,7 @@ SAMPLES = 1_000_000
 SAFETY_FACTOR = 2.0
 """What measured errors are multiplied by.
 
-Chosen on ONNX Runtime 1.32 with 2e5 arguments a function: on as many others, 1,100 of 7e6 errors were above the
+Chosen on ONNX Runtime 1.32 with 2e5 arguments a function: on as many others, 1,609 of some 1e7 errors were above the
 measured ones, the largest by 1.92 (cosine of a number above 1e20). docs/reference/calibration.md has the figures of the
 shipped tables, which are made from a million.
 """

@@ -63,7 +63,7 @@ def run_source(bench: Bench, adapter: Adapter, spec: Mapping[str, Any]) -> Sourc
         for path, value in declared.items():
             reference = plain.reference(path, value, ties.get(path))
             decided = same.reference(path, value, ties.get(path)) if one.get("same_decisions") else None
-            references[path] = replace(reference, same_decisions=decided)
+            references[path] = replace(reference, same_decisions=decided, decides=bool(facts.get("decides")))
         sets.append(references)
         reasons.append(one.get("reason"))
     truth = SourceTruth(tuple(sets), tuple(reasons))

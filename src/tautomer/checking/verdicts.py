@@ -13,7 +13,7 @@ from tautomer.checking.attempts import describe
 from tautomer.checking.fragment_records import FragmentFault, FragmentRun
 from tautomer.checking.records import CheckpointRecord, ConstantRuns
 from tautomer.model import CheckpointReport, Outcome, Stage, Tensor, Value
-from tautomer.numerics.judge import Judgement, Reference, judge_declared, judge_exact
+from tautomer.numerics.judge import HIDDEN_U, Judgement, Reference, judge_declared, judge_exact
 
 UNJUDGED_ERRORS = frozenset({"UnsupportedOperator", "NotLiftable"})
 """Errors that say what Tautomer cannot do, not what the model does wrong."""
@@ -195,6 +195,7 @@ def judge_checkpoint(record: CheckpointRecord, truth: SourceTruth) -> Verdict:
                 index=index,
                 output_names=output_names,
             )
+    _leave_out_hidden(verdict)
     if record.failure is not None or verdict.errors:
         verdict.outcome = Outcome.FAILED
     elif verdict.faults:
@@ -205,6 +206,34 @@ def judge_checkpoint(record: CheckpointRecord, truth: SourceTruth) -> Verdict:
             nothing = "the source has no tensor outputs: nothing was compared"
             verdict.reasons.append("it was not executed" if truth.output_paths else nothing)
     return verdict
+
+
+def _leave_out_hidden(verdict: Verdict) -> None:
+    """A difference of functions far beyond rounding, of which the declared precision shows nothing, accuses nobody.
+
+    The float32 program is what is deployed; what only exact arithmetic would tell apart (what a mask of -1e9 leaves of
+    the scores in a fully masked row) is stated, and left open.
+    """
+    sound = {
+        (index, one.path)
+        for index, one in verdict.judgements
+        if one.rounding_ratio is not None and not one.faulty and not one.turned
+    }
+    hidden = [
+        (index, one)
+        for index, one in verdict.faults
+        if one.semantic_fault and not one.strict and (index, one.path) in sound and _residual(one) > HIDDEN_U
+    ]
+    for index, one in hidden:
+        verdict.faults.remove((index, one))
+        verdict.reasons.append(
+            f"in exact arithmetic output '{one.path}' differs from the source by {_residual(one):.3g} u on input set"
+            f" {index}, of which the declared precision shows nothing"
+        )
+
+
+def _residual(judgement: Judgement) -> float:
+    return judgement.semantic_residual_u or 0.0
 
 
 def _declared_failed(record: CheckpointRecord, index: int) -> bool:
@@ -252,8 +281,8 @@ def _settled_by_operators(found: Judgement, run: FragmentRun | None) -> Judgemen
     """
     if run is None or run.error is not None or not run.sound:
         return found
-    if found.semantic_fault:
-        found = replace(found, semantic_limit_u=found.semantic_residual_u or 0.0)
+    if found.semantic_fault or (found.semantic_residual_u is not None and found.reason):
+        found = replace(found, semantic_limit_u=found.semantic_residual_u or 0.0, reason=None)
     if found.rounding_fault and run.stable:
         found = replace(found, rounding_ratio=run.rounding_ratio)
     return found

@@ -27,6 +27,9 @@ ADAPTER = Adapter(
     float64=True,
 )
 
+DECIDING = frozenset({"Ceil", "DynamicQuantizeLinear", "Floor", "QuantizeLinear", "Round"})
+"""Operators after which what a perturbed run changes comes in whole steps."""
+
 SIZES = ((2, 3), (4, 6), (8, 12), (16, 24), (32, 48), (64, 96), (224, 256))
 """Sizes of symbolic dimensions in the first and the second seeded input set; larger ones where the graph needs them."""
 
@@ -82,6 +85,7 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = 8) -> di
         "scalars": [],
         "constants": [],
         "unused_inputs": [],
+        "decides": any(node.op_type in DECIDING for node in loaded.proto.graph.node),
     }
 
 

@@ -14,6 +14,7 @@ import torch
 
 from tautomer.adapters.torch_programs.capture import source_line
 from tautomer.adapters.torch_programs.lift import GraphRun, base_name
+from tautomer.adapters.torch_programs.quantization import QUANTIZING, turn_of_quantization
 from tautomer.numerics.branches import Branches
 from tautomer.numerics.judge import MAX_LIMIT
 
@@ -242,5 +243,6 @@ _TURNS: dict[str, Callable[[Sequence[Any], Sequence[Any], Mapping[str, Any]], _T
     **dict.fromkeys(("remainder", "fmod", "floor_divide"), _to_quotient),
     **dict.fromkeys(("argmax", "topk", "sort", "argsort"), _to_next),
     "argmin": _to_smallest,
+    **dict.fromkeys(QUANTIZING, turn_of_quantization),
 }
 """By operator, the distance of each element to where the decision turns, and what its inputs may be off."""

@@ -120,8 +120,13 @@ def observe(captured: Capture, inputs: Sequence[torch.Tensor]) -> Exercise:
         tuple(_once_a_place(run.observations)),
         {path: _digest(value) for path, value in values.items()},
         values,
-        all(bool(value.isfinite().all()) for value in values.values() if not value.is_quantized),
+        all(bool(_computable(value).isfinite().all()) for value in values.values() if not value.is_quantized),
     )
+
+
+def _computable(value: torch.Tensor) -> torch.Tensor:
+    """Formats of one byte have no arithmetic."""
+    return value.to(torch.float32) if value.is_floating_point() and value.element_size() == 1 else value
 
 
 def observe_sizes(

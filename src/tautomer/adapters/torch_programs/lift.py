@@ -13,10 +13,14 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
+from tautomer.adapters.torch_programs.autocast import with_explicit_casts
+from tautomer.adapters.torch_programs.quantization import COMPUTED_HERE, lifted_quantization
 from tautomer.numerics.branches import Branches
 from tautomer.numerics.formats import unit_roundoff
 
 LIFTED = {
+    torch.float8_e4m3fn: torch.float64,
+    torch.float8_e5m2: torch.float64,
     torch.float16: torch.float64,
     torch.bfloat16: torch.float64,
     torch.float32: torch.float64,
@@ -25,7 +29,8 @@ LIFTED = {
 }
 UNIT_ROUNDOFF = {
     dtype: unit_roundoff(str(dtype).removeprefix("torch."))
-    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128)
+    for dtype in (*LIFTED, torch.float64, torch.complex128)
+    if dtype != torch.complex32
 }
 
 PERTURBATION_U = 4.0
@@ -149,7 +154,8 @@ class GraphRun(torch.fx.Interpreter):
                 result = self.run(*given)
         finally:
             torch.set_default_dtype(previous)
-        return list(result) if isinstance(result, list | tuple) else [result]
+        results = list(result) if isinstance(result, list | tuple) else [result]
+        return [lifted(one) if self._lift and isinstance(one, torch.Tensor) else one for one in results]
 
     def flat_outputs(self, flat: Sequence[Any]) -> list[Any]:
         """Outputs of an exported program's graph, from its flattened inputs (tensors, Python values and None)."""
@@ -221,8 +227,9 @@ class GraphRun(torch.fx.Interpreter):
                 args, kwargs = self._perturbed_inputs(args, kwargs, generator)
         most = _smaller_operand(args, kwargs) if generator is not None and name in _SUMS else None
         try:
-            result = target(*args, **kwargs)
-        except (RuntimeError, NotImplementedError, TypeError) as error:
+            here = name in COMPUTED_HERE
+            result = lifted_quantization(target, args, kwargs) if here else target(*args, **kwargs)
+        except (RuntimeError, NotImplementedError, TypeError, AssertionError, ValueError) as error:
             raise NotLiftable(f"{target}: {str(error).splitlines()[0] if str(error) else error!r}") from error
         if name in _CASTS:
             result = self._round_narrowing(result, declared)
@@ -332,7 +339,10 @@ class GraphRun(torch.fx.Interpreter):
             return state
         if name in ("wrap_with_set_grad_enabled", "wrap_with_autocast", "wrap"):
             submodule = next(index for index, one in enumerate(args) if isinstance(one, torch.fx.GraphModule))
-            return self._nested(args[submodule], args[submodule + 1 :])
+            region, operands = args[submodule], args[submodule + 1 :]
+            if name == "wrap_with_autocast":
+                region = with_explicit_casts(region, operands, args[:submodule])
+            return self._nested(region, operands)
         if not self._lift:
             return super().call_function(target, args, kwargs)
         raise NotLiftable(f"higher-order operator {name}")

@@ -5,6 +5,7 @@ Source: D. S. Parker, Monte Carlo Arithmetic, UCLA CSD-970002 (1997).
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,10 +19,17 @@ from tautomer.numerics.onnx_evaluator.element_types import Value, element_of
 PERTURBATION_U = 4.0
 """Half-width of the uniform relative perturbation, in units of u, as for captured PyTorch programs."""
 
+DECISION_U = 8.0
+"""How far, in u, the input of a decision is moved, up in one sample of a pair and down in the other.
+
+A decision has no rounding of its own to perturb, and where its input lies near a tie, eight random samples miss some
+flips (12 of 43 were missed). A pair of opposite moves misses none within 8 u, and changes nothing where no tie is near.
+"""
+
 _EXACT = frozenset(
     """
     Abs ArgMax ArgMin Cast CastLike Ceil CenterCropPad Clip Compress Concat Constant ConstantOfShape DepthToSpace
-    DequantizeLinear Dropout Equal Expand EyeLike Flatten Floor Gather GatherElements GatherND GlobalMaxPool Greater
+    Dropout Equal Expand EyeLike Flatten Floor Gather GatherElements GatherND GlobalMaxPool Greater
     GreaterOrEqual Hardmax Identity If IsInf IsNaN Less LessOrEqual Loop Max MaxPool MaxRoiPool MaxUnpool Min Mod Neg
     NonMaxSuppression NonZero Not OneHot Or And Xor Optional OptionalGetElement OptionalHasElement Pad QuantizeLinear
     Range ReduceMax ReduceMin Relu Reshape ReverseSequence Round Scan Scatter ScatterElements ScatterND SequenceAt
@@ -33,12 +41,19 @@ _EXACT = frozenset(
 
 _POINTWISE = frozenset(
     """
-    Acos Acosh Add Asin Asinh Atan Atanh Celu Cos Cosh Div Elu Erf Exp Gelu HardSigmoid HardSwish LeakyRelu Log Mish Mul
+    Acos Acosh Add Asin Asinh Atan Atanh Celu Cos Cosh DequantizeLinear
+    Div Elu Erf Exp Gelu HardSigmoid HardSwish LeakyRelu Log Mish Mul
     PRelu Pow Reciprocal Selu Sigmoid Sin Sinh Softplus Softsign Sqrt Sub Swish Tan Tanh
     """.split()
 )
 """Operators with one rounding an element on inputs that are taken as they are."""
 
+
+_DECIDING = frozenset({"Cast", "Ceil", "DynamicQuantizeLinear", "Floor", "QuantizeLinear", "Round"})
+"""Operators that round their first input as part of their function."""
+
+_DIVIDING = frozenset({"DynamicQuantizeLinear", "QuantizeLinear"})
+"""Deciding operators that divide first, so that even an exact input is not exact where it is decided on."""
 
 _OF_UNIT_RANGE = frozenset({"Sigmoid", "Elu", "Celu", "Selu"})
 _OF_ARGUMENT_RANGE = frozenset({"Swish", "Gelu", "Mish"})
@@ -56,13 +71,20 @@ class RoundingNoise:
     def __init__(self, seed: int, *, of_float64: bool = False) -> None:
         self._generator = np.random.default_rng(seed)
         self._of_float64 = of_float64
+        self._pair, self._direction = seed // 2, 1.0 if seed % 2 else -1.0
+        self._inexact: set[str] = set()
 
     def _unit(self, declared: str) -> float:
         u = _unit_roundoff(declared)
         return UNIT_ROUNDOFF["float64"] if u and self._of_float64 else u
 
     def on_inputs(self, call: Call) -> Call:
-        """Perturb the values an inner product or another compound operator sums over; weights are left alone."""
+        """Perturb what an inner product or another compound operator sums over, and what a decision is taken on.
+
+        Weights are left alone, and so are decisions on exact values.
+        """
+        if call.node.op_type in _DECIDING:
+            return self._moved(call)
         if call.node.op_type in _EXACT or call.node.op_type in _POINTWISE:
             return call
         constant = call.constant_inputs or (False,) * len(call.inputs)
@@ -74,6 +96,8 @@ class RoundingNoise:
 
     def on_outputs(self, call: Call, results: Sequence[Value]) -> list[Value]:
         """Perturb the rounding of each result."""
+        if call.node.op_type not in _EXACT or self._inexact.intersection(call.node.input):
+            self._inexact.update(call.node.output)
         if call.node.op_type in _EXACT:
             return list(results)
         noisy = [self._noisy(value, declared) for value, declared in zip(results, call.output_types, strict=False)]
@@ -82,6 +106,18 @@ class RoundingNoise:
         elif call.node.op_type in _OF_ARGUMENT_RANGE and noisy:
             noisy[0] = self._approximated(noisy[0], np.abs(np.asarray(call.inputs[0])), call.output_types[0])
         return noisy
+
+    def _moved(self, call: Call) -> Call:
+        x, u = call.inputs[0], self._unit(call.input_types[0])
+        inexact = call.node.op_type in _DIVIDING or call.node.input[0] in self._inexact
+        if not inexact or not u or not isinstance(x, np.ndarray):
+            return call
+        if call.node.op_type == "Cast" and 0 < _unit_roundoff(call.output_types[0]) <= max(u, UNIT_ROUNDOFF["float32"]):
+            return call  # lifted, it rounds only to the narrower formats
+        # The same signs in both samples of a pair, so that they are opposite there.
+        signs = np.random.default_rng([self._pair, zlib.crc32(call.node.output[0].encode())])
+        move = signs.choice((-1.0, 1.0), x.shape) * (self._direction * DECISION_U * u)
+        return replace(call, inputs=(x * (1.0 + move), *call.inputs[1:]))
 
     def _approximated(self, value: Value, range_: Any, declared: str) -> Value:
         u = self._unit(declared)
