@@ -72,6 +72,8 @@ class Adapter:
         checkpoints: in the order they appear.
         float64: whether it can compute in float64.
         default_converter: for a source, the converter used when none is named; None where there is none.
+        node_task: for a runtime that shows the values between its nodes, `module:function` of the task that judges each
+            node on them; None where they are not visible.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Adapter:
     checkpoints: tuple[AdapterCheckpoint, ...] = ()
     float64: bool = False
     default_converter: str | None = None
+    node_task: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a description that contradicts itself.

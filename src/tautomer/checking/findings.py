@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tautomer.checking.attempts import describe
-from tautomer.checking.location import first_cause, locate_fragment, locate_node
+from tautomer.checking.location import first_cause, locate_fragment, locate_kernels, locate_node
 from tautomer.checking.matching import exchanged_outputs
 from tautomer.checking.results import Conversion
 from tautomer.checking.verdicts import RunFault, SourceTruth, Verdict, error_text, fault_text
@@ -306,6 +306,11 @@ def _divergence(
     location = locate_fragment(blamed.verdict, index) if blamed.verdict is not None else Location()
     if blamed.verdict is not None and not location.nodes:
         location = locate_node(blamed.verdict, "")
+    kernels = [fault for verdict in runtime for fault in verdict.record.node_faults] if blamed.verdict is None else []
+    if kernels:
+        # What follows the first of them was judged on the values it was given: several are several faults.
+        evidence = f"{'; '.join(fault.text for fault in kernels[:3])}; {evidence}"
+        location = locate_kernels(surfaced, kernels)
     return Finding(
         outcome=Outcome.DIVERGENT,
         symptom=Symptom.WRONG_MODEL,

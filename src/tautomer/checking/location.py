@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tautomer.checking.fragment_records import FragmentFault
+from tautomer.checking.records import NodeFault
 from tautomer.checking.verdicts import Verdict
 from tautomer.model import Location
 
@@ -25,6 +26,12 @@ def locate_node(verdict: Verdict, message: str) -> Location:
     if named is None or verdict.record.path is None:
         operators = [str(fault.error["op_type"]) for fault in verdict.errors if fault.error.get("op_type")]
         return Location(op_types=operators[:1])
+    return locate_named(verdict, named)
+
+
+def locate_named(verdict: Verdict, named: str) -> Location:
+    """A node of a checkpoint's graph, with the exporter's metadata about it."""
+    assert verdict.record.path is not None
     from tautomer.adapters.onnx_files.digest import read_structure
 
     for node in read_structure(verdict.record.path).graph.node:
@@ -52,6 +59,18 @@ def locate_fragment(verdict: Verdict, index: int | None) -> Location:
     worst = first_cause(faults)
     return Location(
         nodes=list(worst.nodes), op_types=list(worst.op_types), source_node=worst.operator, source_line=worst.line
+    )
+
+
+def locate_kernels(verdict: Verdict, faults: Sequence[NodeFault]) -> Location:
+    """The nodes whose kernels are at fault, with the exporter's metadata about the first."""
+    named = list(dict.fromkeys(fault.node for fault in faults))
+    found = locate_named(verdict, named[0])
+    return Location(
+        nodes=named,
+        op_types=list(dict.fromkeys(fault.op_type for fault in faults)),
+        source_node=found.source_node,
+        source_line=found.source_line,
     )
 
 

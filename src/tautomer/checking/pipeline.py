@@ -12,6 +12,7 @@ from tautomer.adapters.tie_file import read_ties
 from tautomer.checking.attempts import Bench, describe
 from tautomer.checking.fragment_records import FragmentRun
 from tautomer.checking.fragments import judge_fragments
+from tautomer.checking.kernels import judge_kernels
 from tautomer.checking.matching import match_interfaces
 from tautomer.checking.records import (
     CheckpointRecord,
@@ -382,6 +383,8 @@ def run_runtime(
             if event.name == "loaded":
                 record.add_cost(float(event.fields["seconds"]), int(event.fields["peak_memory_bytes"]))
         add_runs(record, attempt.events)
+        if isinstance(attempt, Completed):
+            record.facts = attempt.result or {}
         record.precision = [event for event in attempt.events if event.name == "precision"]
         record.stage = Stage.RUNTIME_EXECUTION
         if not isinstance(attempt, Completed):
@@ -392,4 +395,4 @@ def run_runtime(
         verdict = judge_checkpoint(record, source.truth)
         verdicts.append(verdict)
         listener.done(checkpoint.name, record.seconds, verdict.outcome)
-    return verdicts
+    return judge_kernels(bench, runtime, verdicts, conversion, source)

@@ -34,6 +34,16 @@ class ConstantRuns:
     variance: Path
 
 
+@dataclass(frozen=True, slots=True)
+class NodeFault:
+    """A node whose result is off by more than its operator's kernels may be."""
+
+    node: str
+    op_type: str
+    ratio: float
+    text: str
+
+
 @dataclass(slots=True)
 class CheckpointRecord:
     """One checkpoint as the workers saw it.
@@ -50,6 +60,7 @@ class CheckpointRecord:
         constants: by input set, the outputs with exact constants, and their deviation when derived ones are perturbed.
         fragments: by input set, what judging operator by operator gave.
         precision: what a runtime said about the precision it computes in.
+        node_faults: nodes of a runtime that miss the error bound of their operator, in the order of the graph.
     """
 
     name: str
@@ -70,6 +81,7 @@ class CheckpointRecord:
     constants: dict[int, ConstantRuns] = field(default_factory=dict)
     fragments: dict[int, FragmentRun] = field(default_factory=dict)
     precision: list[Event] = field(default_factory=list)
+    node_faults: list[NodeFault] = field(default_factory=list)
 
     @property
     def made(self) -> bool:

@@ -14,7 +14,9 @@ import onnx
 
 from tautomer.adapters.onnx_files.evaluation import graph_inputs, kernel_table
 from tautomer.adapters.runtimes.onnxruntime_probes import ProbedModel, RuntimeValues, tensor_values
+from tautomer.adapters.tensor_file import read_values
 from tautomer.adapters.worker_api import Channel
+from tautomer.model import Tensor
 from tautomer.numerics.approximation_tables import ApproximationTable, decode_table, table_for
 from tautomer.numerics.kernel_bounds import Summation, forward_bounds, is_bounded
 from tautomer.numerics.kernel_bounds.node_errors import WorstElement, worst_element
@@ -45,6 +47,7 @@ def judge_nodes(
     budget_bytes: int = 1 << 30,
     table: str | None = None,
     summation: str = Summation.ANY_ORDER,
+    answers: list[str | None] | None = None,
 ) -> dict[str, Any]:
     """Judge each node of the main graph on the values that an unoptimized session gives it.
 
@@ -62,6 +65,8 @@ def judge_nodes(
         budget_bytes: of values between nodes held at a time; above it the model is run several times.
         table: file with the runtime's approximated functions; None for the shipped one.
         summation: what is assumed of sums; the default proves, `random_roundings` suspects.
+        answers: files of what the runtime answered before, one an input set; what is said of nodes says something of
+            that answer only where the same comes out again.
 
     Raises:
         ValueError: the runtime does not show values between nodes.
@@ -82,8 +87,20 @@ def judge_nodes(
         judgement = judge_set(path, given, errors_table, budget_bytes=budget_bytes, summation=Summation(summation))
         for one in judgement.over_bound:
             channel.emit("node", checkpoint=checkpoint, input=index, **one)
-        channel.emit("nodes", checkpoint=checkpoint, input=index, **judgement.summary())
+        answer = answers[index] if answers is not None else None
+        again = answer is None or _same_answer(Path(answer), judgement.answer)
+        channel.emit("nodes", checkpoint=checkpoint, input=index, same_answer=again, **judgement.summary())
     return {"version": onnxruntime.__version__, "table": None if errors_table is None else errors_table.version}
+
+
+def _same_answer(path: Path, found: Mapping[str, Any]) -> bool:
+    """Whether the outputs are those in a file, bit for bit."""
+    values = read_values(path)
+    return isinstance(values, Mapping) and all(
+        isinstance(one, Tensor) and one.array.tobytes() == Tensor.of(np.asarray(found[name])).array.tobytes()
+        for name, one in values.items()
+        if name in found
+    )
 
 
 @dataclass(slots=True)
@@ -98,6 +115,7 @@ class NodesJudgement:
         probes_change_answer: outputs that making values visible has changed.
         sessions: how many were needed.
         note: what is known of the table of approximated functions.
+        answer: the model's outputs.
     """
 
     over_bound: list[dict[str, Any]] = field(default_factory=list)
@@ -107,6 +125,7 @@ class NodesJudgement:
     probes_change_answer: list[str] = field(default_factory=list)
     sessions: int = 0
     note: str | None = None
+    answer: Mapping[str, Any] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
         """The fields of the `nodes` event."""
@@ -165,6 +184,7 @@ def judge_set(
     judgement = judge.judgement
     judgement.probes_change_answer = sorted(values.changed)
     judgement.sessions = values.sessions
+    judgement.answer = values.answer
     for node in proto.graph.node:
         if set(node.output) & from_runtime:
             judgement.without_bound[node.op_type] += 1

@@ -114,6 +114,11 @@ class RuntimeValues:
         self.changed: set[str] = set()
         self.sessions = 0
 
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The model's outputs from a session without probes."""
+        return dict(self._plain)
+
     def of(self, name: str) -> Array | None:
         """A value, or None where the runtime does not show it as a tensor."""
         part = self._part_of.get(name)

@@ -21,6 +21,7 @@ ADAPTER = Adapter(
     requires=("onnxruntime",),
     extra="onnxruntime",
     accepts=(ArtifactKind.ONNX,),
+    node_task="tautomer.adapters.onnx_files.node_judgement:judge_nodes",
     checkpoints=(
         AdapterCheckpoint("ort unoptimized", Stage.RUNTIME_LOAD, "disabled"),
         AdapterCheckpoint("ort basic", Stage.RUNTIME_OPTIMIZATION, "basic", in_between=True),
