@@ -50,10 +50,12 @@ DEFECTS: dict[str, Architecture] = {
     "lstm_then_gru": handwritten_models.LSTM_THEN_GRU,
     "swin_sdpa": vision_models.SWIN_WITH_SDPA,
     "t5_encoder_sdpa": text_models.T5_WITH_SDPA,
+    "xlnet_with_mask": text_models.XLNET_WITH_MASK,
     "mixtral_grouped_experts": text_models.MIXTRAL_WITH_GROUPED_EXPERTS,
 }
-"""Real failures of torch 2.13's exporter, shown by `exporter_defects.py`: "Cannot view a tensor with shape..." and "No
-ONNX function found for transformers.grouped_mm_fallback"."""
+"""Real failures of torch 2.13's exporter, shown by `exporter_defects.py`: "Cannot view a tensor with shape...",
+"Cannot find a compatible OpOverload for aten.sub" (1.0 - mask), and "No ONNX function found for
+transformers.grouped_mm_fallback"."""
 
 
 def catalog() -> dict[str, Architecture]:

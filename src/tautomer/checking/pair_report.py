@@ -92,6 +92,8 @@ def pair_fields(
     if power is not None:
         warnings.extend(said for said in (power.skipped, power.stopped) if said)
     warnings.extend(besides.ranges.warnings())
+    # Every run begins with the state the model was loaded with, so that keeping one is no reason to doubt.
+    warnings.extend(one["message"] for one in source.facts.get("nondeterministic", ()) if one["varies"] == "state")
     warnings.extend(policy_warnings(runtime, source.truth, conversion.output_names))
     if training:
         warnings.append(f"the source acts as in training: {', '.join(training[:3])}")
@@ -142,7 +144,9 @@ def outcome_fields(findings: list[Finding], reasons: list[str]) -> dict[str, Any
 def _reasons(source: SourceResult, conversion: Conversion, runtime: Sequence[Verdict]) -> list[str]:
     """Why the pair cannot be called equivalent although nothing was found."""
     assert source.truth is not None
-    reasons: list[str] = [one["message"] for one in source.facts.get("nondeterministic", ())]
+    reasons: list[str] = [
+        one["message"] for one in source.facts.get("nondeterministic", ()) if one["varies"] != "state"
+    ]
     reasons.extend(reason for reason in source.truth.reasons if reason)
     for verdict in runtime:
         reasons.extend(verdict.reasons)

@@ -148,13 +148,17 @@ class Aligner:
         values: the source's, by name, in its order.
         hints: target value name -> a match that another input set or another checkpoint of the same conversion had.
         missing: source values that no target value equals. None accepts equal values only; otherwise these may also be
-            found by a hint or by nearness alone, so that what follows a deviating value can still be compared.
+            found by a hint alone, so that what follows a deviating value can still be compared.
+        survey: only look which target value comes nearest to each missing one.
         found: the matches so far, by target value name.
+        near: in a survey, by source value the nearest target value, with its distance.
     """
 
     values: Mapping[str, SourceValue]
     hints: Mapping[str, Match] = field(default_factory=dict)
     missing: frozenset[str] | None = None
+    survey: bool = False
+    near: dict[str, tuple[float, str, Match]] = field(default_factory=dict)
     found: dict[str, Match] = field(default_factory=dict)
     _by_size: dict[int, list[tuple[float, int, str]]] = field(default_factory=dict)
     _taken: set[str] = field(default_factory=set)
@@ -177,8 +181,10 @@ class Aligner:
         if found is None:
             found = self._equal(value)
         if found is None and self.missing is not None:
-            found = self._expected(hint, value) if hint is not None else None
-            found = found or self._nearest(value, self.missing)
+            if self.survey:
+                self._note_nearest(name, value, self.missing)
+            elif hint is not None:
+                found = self._expected(hint, value)
         if found is not None:
             self.found[name] = found
             self._taken.add(found.source)
@@ -201,23 +207,31 @@ class Aligner:
                     return Match(name, layout, confirmed=True)
         return None
 
-    def _nearest(self, value: Array, missing: frozenset[str]) -> Match | None:
-        best, nearest = None, NEAR_RELATIVE
+    def _note_nearest(self, target: str, value: Array, missing: frozenset[str]) -> None:
+        # A product without its bias comes near the sum, and the sum comes nearer: the nearest of all is what counts.
         for name in self._neighbours(value, NEAR_RELATIVE):
-            if name in self._taken or name not in missing or not self._reached(name):
+            if name not in missing or not self._reached(name):
                 continue
             for layout in layouts(self.values[name].exact.shape, value.shape):
                 arranged = self._arranged(name, layout, value.shape)
-                if arranged is not None and (apart := distance(value, arranged)) < nearest:
-                    best, nearest = Match(name, layout, confirmed=False), apart
-        return best
+                apart = distance(value, arranged) if arranged is not None else math.inf
+                if apart < self.near.get(name, (NEAR_RELATIVE,))[0]:
+                    self.near[name] = (apart, target, Match(name, layout, confirmed=False))
+
+    def nearest(self) -> dict[str, Match]:
+        """By target value, the source value that it comes nearest to of all target values."""
+        best: dict[str, tuple[float, Match]] = {}
+        for apart, target, match in self.near.values():
+            if target not in best or apart < best[target][0]:
+                best[target] = (apart, match)
+        return {target: match for target, (_, match) in best.items()}
 
     def _reached(self, name: str) -> bool:
         """Whether something that a source value is computed from, a few operators back, has been found."""
         nearest = {name}
         for _ in range(LARGEST_FUSION):
             parents = {parent for one in nearest for parent in self.values[one].parents if parent in self.values}
-            if not parents or parents & self._taken:
+            if not parents or parents & self._taken or parents & self.near.keys():
                 return True
             nearest = parents
         return False

@@ -51,6 +51,9 @@ class _Session:
         self._session = session
         self._during = during
 
+    def get_inputs(self) -> Any:
+        return self._session.get_inputs()
+
     def get_outputs(self) -> Any:
         return self._session.get_outputs()
 

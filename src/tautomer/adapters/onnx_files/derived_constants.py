@@ -237,4 +237,9 @@ class Noise:
         for axis in range(array.ndim):  # a folded norm or scale errs alike for a whole slice
             shape = [array.shape[axis] if other == axis else 1 for other in range(array.ndim)]
             relative = relative + generator.uniform(-FOLDING_U, FOLDING_U, shape)
-        return array * (1.0 + self._exactly.units.get(name, U) * relative)
+        u = self._exactly.units.get(name, U)
+        if array.ndim == 1 and array.size > 1:
+            # A vector folded from a sum (a bias with the mean of a batch norm in it) cancels in single elements.
+            largest = float(np.abs(array).max(initial=0.0, where=np.isfinite(array)))
+            return array * (1.0 + u * relative) + u * largest * generator.uniform(-FOLDING_U, FOLDING_U, array.shape)
+        return array * (1.0 + u * relative)

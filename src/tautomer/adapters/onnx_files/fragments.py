@@ -173,6 +173,7 @@ class FragmentJudge:
             stored = _stored(self.loaded)
             known = computed_before(self.constants.parents, stored, dict(self.given), self._kernels, doubles)
             self._exactly = ExactConstants(known, declared_units(self.loaded.proto.graph), doubles)
+            self.hints = {**self._surveyed(missing), **self.hints}
             semantic = self._semantic(missing)
             if len(self.found) < len(first_found):
                 semantic, self.found = first, first_found
@@ -205,6 +206,20 @@ class FragmentJudge:
         self._evaluator(lift=True, perturb=self._exactly).run(self.given, force=force)
         self.found = dict(aligner.found)
         return {name: self._judged(name, value) for name, value in values.items()}
+
+    def _surveyed(self, missing: frozenset[str]) -> dict[str, Match]:
+        """The target values that come nearest to source values that none equals."""
+        inner = {name: value for name, value in self.source.values.items() if not name.startswith(OUTPUT)}
+        aligner = Aligner(inner, self.hints, missing, survey=True)
+
+        def force(node: Any, name: str, value: Any) -> Any:
+            if not self._wanted(node, name, value) or name in self.output_names:
+                return None
+            match = aligner.match(name, value)
+            return match.layout.arranged(inner[match.source].exact, value.shape) if match is not None else None
+
+        self._evaluator(lift=True, perturb=self._exactly).run(self.given, force=force)
+        return aligner.nearest()
 
     def _output_match(self, name: str, value: Array) -> Match | None:
         source = f"{OUTPUT}{self.output_names[name]}"
@@ -296,6 +311,8 @@ class FragmentJudge:
         squares: dict[str, Array] = {}
 
         def add(name: str, value: Array) -> None:
+            if value.shape != exact[name].shape:
+                return
             with np.errstate(all="ignore"):
                 deviation = np.abs(value - exact[name])
             squares[name] = squares.get(name, 0.0) + np.square(np.where(np.isfinite(deviation), deviation, 0.0))
@@ -303,12 +320,13 @@ class FragmentJudge:
         self._forced_run(exact.__setitem__, self._exactly, None)
         for perturb, noise in runs:
             self._forced_run(add, perturb, noise)
-        return exact, {name: total / len(runs) for name, total in squares.items()}
+        return exact, {name: squares.get(name, np.zeros(np.shape(one))) / len(runs) for name, one in exact.items()}
 
     def _forced_run(self, record: Callable[[str, Array], None], perturb: Any, noise: Any) -> None:
         def force(_node: Any, name: str, value: Any) -> Any:
             match = self.found.get(name)
-            if match is None:
+            # A perturbed constant that decides a shape makes another value of it.
+            if match is None or self.source.values[match.source].exact.size != value.size:
                 return None
             record(name, value)
             return match.layout.arranged(self.source.values[match.source].exact, value.shape)

@@ -66,10 +66,12 @@ _CHOOSES = frozenset(
 _SUMS = frozenset({"add", "sub", "rsub"})
 _SHIFTED_BY_MAXIMUM = frozenset({"softmax", "_softmax", "log_softmax", "_log_softmax", "logsumexp"})
 
-_OF_UNIT_RANGE = frozenset({"sigmoid", "elu", "celu", "selu"})
+_OF_UNIT_RANGE = frozenset(
+    {"sigmoid", "elu", "celu", "selu", "lstm", "gru", "lstm_cell", "gru_cell", "rnn_tanh", "rnn_tanh_cell"}
+)
 _OF_ARGUMENT_RANGE = frozenset({"silu", "gelu", "mish"})
-"""Functions that libraries approximate with an absolute error, of the size of a rounding of their range: a relative one
-would demand of their tails what no vectorised kernel gives (docs/decisions/0005)."""
+"""Functions (and layers gated by them) that libraries approximate with an absolute error, of the size of a rounding of
+their range: a relative one would demand of their tails what no vectorised kernel gives (docs/decisions/0005)."""
 
 FACTORIES_IN_DOUBLE = frozenset({"arange", "linspace", "range"})
 """Their kernels take the Python scalars in double precision, so these are not rounded first."""
@@ -318,7 +320,11 @@ class GraphRun(torch.fx.Interpreter):
         self, result: Any, argument: Any, declared: list[torch.dtype | None], generator: torch.Generator
     ) -> Any:
         u = UNIT_ROUNDOFF.get(declared[0], 0.0) if declared and declared[0] is not None else 0.0
-        if not isinstance(result, torch.Tensor) or not u:
+        if not u:
+            return result
+        if isinstance(result, list | tuple):
+            return type(result)(self._approximated(one, argument, declared, generator) for one in result)
+        if not isinstance(result, torch.Tensor) or not result.is_floating_point():
             return result
         range_ = 1.0 if argument is None or argument.shape != result.shape else argument.abs()
         noise = torch.rand(result.shape, generator=generator, dtype=torch.float64)

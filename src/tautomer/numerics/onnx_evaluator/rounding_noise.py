@@ -55,9 +55,9 @@ _DECIDING = frozenset({"Cast", "Ceil", "DynamicQuantizeLinear", "Floor", "Quanti
 _DIVIDING = frozenset({"DynamicQuantizeLinear", "QuantizeLinear"})
 """Deciding operators that divide first, so that even an exact input is not exact where it is decided on."""
 
-_OF_UNIT_RANGE = frozenset({"Sigmoid", "Elu", "Celu", "Selu"})
+_OF_UNIT_RANGE = frozenset({"Sigmoid", "Elu", "Celu", "Selu", "LSTM", "GRU", "RNN"})
 _OF_ARGUMENT_RANGE = frozenset({"Swish", "Gelu", "Mish"})
-"""Functions that libraries approximate with an absolute error, of the size of a rounding of their range."""
+"""Functions, and layers gated by them, that libraries approximate with an absolute error."""
 
 
 class RoundingNoise:
@@ -87,6 +87,8 @@ class RoundingNoise:
             return self._moved(call)
         if call.node.op_type in _EXACT or call.node.op_type in _POINTWISE:
             return call
+        if call.node.op_type in ("Softmax", "LogSoftmax"):
+            return self._noisy_below_maximum(call)
         constant = call.constant_inputs or (False,) * len(call.inputs)
         inputs = tuple(
             value if known else self._noisy(value, declared)
@@ -100,9 +102,11 @@ class RoundingNoise:
             self._inexact.update(call.node.output)
         if call.node.op_type in _EXACT:
             return list(results)
-        noisy = [self._noisy(value, declared) for value, declared in zip(results, call.output_types, strict=False)]
+        most = _smaller_operand(call) if call.node.op_type in ("Add", "Sub") else None
+        types = call.output_types
+        noisy = [self._noisy(value, declared, most) for value, declared in zip(results, types, strict=False)]
         if call.node.op_type in _OF_UNIT_RANGE and noisy:
-            noisy[0] = self._approximated(noisy[0], 1.0, call.output_types[0])
+            noisy = [self._approximated(one, 1.0, declared) for one, declared in zip(noisy, types, strict=False)]
         elif call.node.op_type in _OF_ARGUMENT_RANGE and noisy:
             noisy[0] = self._approximated(noisy[0], np.abs(np.asarray(call.inputs[0])), call.output_types[0])
         return noisy
@@ -127,12 +131,35 @@ class RoundingNoise:
             value + self._generator.uniform(-PERTURBATION_U * u, PERTURBATION_U * u, value.shape) * range_
         )
 
-    def _noisy(self, value: Value, declared: str) -> Value:
+    def _noisy(self, value: Value, declared: str, most: Any = None) -> Value:
         u = self._unit(declared)
         if not u or not isinstance(value, np.ndarray) or value.dtype.kind not in "fc":
             return value
         noise = np.asarray(self._generator.uniform(-PERTURBATION_U * u, PERTURBATION_U * u, value.shape))
-        return np.asarray(value * (1.0 + noise))
+        if most is None or np.shape(most) != value.shape:
+            return np.asarray(value * (1.0 + noise))
+        with np.errstate(all="ignore"):
+            return np.where(np.isfinite(value), value + np.clip(value * noise, -most, most), value)
+
+    def _noisy_below_maximum(self, call: Call) -> Call:
+        """Kernels of softmax and its like subtract the maximum first: that difference is what is rounded."""
+        x = call.inputs[0]
+        if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or not x.size:
+            return call
+        axis = int(call.get("axis", -1))
+        with np.errstate(all="ignore"):
+            top = np.max(x, axis=axis, keepdims=True)
+            below = x - top
+            moved = top + np.asarray(self._noisy(below, call.input_types[0]))
+        return replace(call, inputs=(np.where(np.isfinite(below), moved, x), *call.inputs[1:]))
+
+
+def _smaller_operand(call: Call) -> Any:
+    """The error of a sum of two floats is at most the smaller of them: either is itself a candidate for the result."""
+    a, b = call.inputs[:2]
+    if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray) or a.dtype.kind != "f":
+        return None
+    return np.minimum(np.abs(a), np.abs(b))
 
 
 _SPELLED = {"float": "float32", "double": "float64"}
