@@ -288,16 +288,14 @@ def judge_by_operator(
 
 
 def _parents(conversion: Conversion, position: int) -> list[CheckpointRecord]:
-    """The last checkpoint before this one that holds another function: it may compute what this one has folded."""
+    """The checkpoints before this one that hold another function, the last first: they may compute what it folded."""
     record = conversion.verdicts[position].record
-    before = [
-        one.record
-        for one in conversion.verdicts[:position]
-        if one.record.path is not None
-        and one.judged
-        and (one.record.digest is None or one.record.digest != record.digest)
-    ]
-    return before[-1:]
+    found: dict[str, CheckpointRecord] = {}
+    for verdict in reversed(conversion.verdicts[:position]):
+        one = verdict.record
+        if one.path is not None and verdict.judged and (one.digest is None or one.digest != record.digest):
+            found.setdefault(one.digest or one.name, one)
+    return list(found.values())
 
 
 def _is_runnable(verdict: Verdict) -> bool:
