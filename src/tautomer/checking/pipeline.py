@@ -262,12 +262,8 @@ def judge_by_operator(
         record = conversion.verdicts[position].record
         key = record.digest or record.name
         if key not in judged or hints is not None:
-            before = [
-                one.record for one in conversion.verdicts[:position] if one.record.path is not None and one.judged
-            ]
-            judged[key] = judge_fragments(
-                bench, host, record, source, parents=before[-1:], hints=hints, seed=settings.seed
-            )
+            parents = _parents(conversion, position)
+            judged[key] = judge_fragments(bench, host, record, source, parents=parents, hints=hints, seed=settings.seed)
         record.fragments = judged[key]
         conversion.verdicts[position] = judge_checkpoint(record, truth)
         unstable = conversion.verdicts[position].faulty and not all(run.stable for run in record.fragments.values())
