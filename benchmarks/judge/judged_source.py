@@ -175,10 +175,7 @@ def _answer(
     bench: Bench, runtime: Adapter, source: SourceResult, given: Conversion, *, run: Path | None = None
 ) -> Answer:
     assert source.truth is not None
-    judged = given.model
-    given.model = run or judged
-    verdicts = run_runtime(bench, runtime, given, source, _Silent(), label="runtime")
-    given.model = judged
+    verdicts = run_runtime(bench, runtime, given, source, _Silent(), label="runtime", executes=run)
     findings = findings_of(given, verdicts, source.truth, [])
     steps = [*given.verdicts, *verdicts]
     reasons = [reason for verdict in steps for reason in verdict.reasons]

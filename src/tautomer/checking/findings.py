@@ -93,8 +93,8 @@ def warnings_of(conversion: Conversion, runtime: Sequence[Verdict]) -> list[str]
         saved = next(
             (one for one in reversed(conversion.verdicts) if one.record.path is not None and one.record.runs), None
         )
-        for fault in {fault.text(): None for fault in saved.fragment_faults()} if saved is not None else {}:
-            said.append(f"not visible in the outputs: {fault}")
+        unseen = {fault.nodes: fault for fault in saved.fragment_faults()} if saved is not None else {}
+        said.extend(f"not visible in the outputs: {fault.text()}" for fault in unseen.values())
     contradicting = next((one.record for one in conversion.verdicts if one.record.contradictions), None)
     if contradicting is not None:
         fact = contradicting.contradictions[0]

@@ -7,6 +7,7 @@ Every node is judged on the values the runtime itself gave it, against the forwa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tautomer.adapters.protocols import Adapter
@@ -30,6 +31,8 @@ def judge_kernels(
     verdicts: Sequence[Verdict],
     conversion: Conversion,
     source: SourceResult,
+    *,
+    executes: Path | None = None,
 ) -> list[Verdict]:
     """The verdicts of a runtime's checkpoints, its kernels judged where its outputs deviate and the model does not.
 
@@ -51,6 +54,7 @@ def judge_kernels(
             "feeds": conversion.feeds,
             "budget_bytes": NODE_BUDGET_BYTES,
             "table": str(own) if own is not None else None,
+            "executes": str(executes) if executes is not None else None,
             "answers": [str(run.values) if run is not None and run.values is not None else None for run in runs],
         },
         label=f"nodes {first.name}",

@@ -349,9 +349,21 @@ def _explain_constants(
 
 
 def run_runtime(
-    bench: Bench, runtime: Adapter, conversion: Conversion, source: SourceResult, listener: Listener, *, label: str
+    bench: Bench,
+    runtime: Adapter,
+    conversion: Conversion,
+    source: SourceResult,
+    listener: Listener,
+    *,
+    label: str,
+    executes: Path | None = None,
 ) -> list[Verdict]:
-    """Run a converted model in a runtime, at each of its levels, and judge it."""
+    """Run a converted model in a runtime, at each of its levels, and judge it.
+
+    Args:
+        executes: a file that the runtime gets in the model's place, as if its kernels computed that: to measure how
+            faults of kernels are found.
+    """
     assert source.truth is not None
     verdicts = []
     for checkpoint in runtime.checkpoints:
@@ -365,7 +377,7 @@ def run_runtime(
             runtime.host,
             runtime.task,
             {
-                "model": str(conversion.model),
+                "model": str(executes or conversion.model),
                 "checkpoint": checkpoint.name,
                 "inputs": [str(path) for path in source.inputs],
                 "feeds": conversion.feeds,
@@ -389,4 +401,4 @@ def run_runtime(
         verdict = judge_checkpoint(record, source.truth)
         verdicts.append(verdict)
         listener.done(checkpoint.name, record.seconds, verdict.outcome)
-    return judge_kernels(bench, runtime, verdicts, conversion, source)
+    return judge_kernels(bench, runtime, verdicts, conversion, source, executes=executes)

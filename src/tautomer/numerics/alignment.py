@@ -17,8 +17,13 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-SAME_RELATIVE = 1e-9
-"""Relative RMS distance of two values that are the same: clean conversions are within 1e-14, folded constants apart."""
+SAME_RELATIVE = 1e-12
+"""Relative RMS distance of two values that are the same: clean conversions are within 1e-14, folded constants apart.
+
+It must not be looser than the judgement: a product and its sum with a trained bias of 1e-9 are two values."""
+
+SURELY_NEARER = 1.5
+"""A value that comes later in the target may be this many times as far and still be the one meant."""
 
 ELEMENT_RELATIVE, OFF_SHARE = 1e-3, 0.01
 """No more than this share of the elements of a value may be off by more than this."""
@@ -208,6 +213,8 @@ class Aligner:
         return None
 
     def _note_nearest(self, target: str, value: Array, missing: frozenset[str]) -> None:
+        if value.size > 1 and np.ptp(value) == 0:
+            return  # a mask of ones comes near whatever is nearly one
         # A product without its bias comes near the sum, and the sum comes nearer: the nearest of all is what counts.
         for name in self._neighbours(value, NEAR_RELATIVE):
             if name not in missing or not self._reached(name):
@@ -215,14 +222,26 @@ class Aligner:
             for layout in layouts(self.values[name].exact.shape, value.shape):
                 arranged = self._arranged(name, layout, value.shape)
                 apart = distance(value, arranged) if arranged is not None else math.inf
-                if apart < self.near.get(name, (NEAR_RELATIVE,))[0]:
-                    self.near[name] = (apart, target, Match(name, layout, confirmed=False))
+                if apart >= NEAR_RELATIVE or self._named(name, self.near.get(name)):
+                    continue
+                found = (apart, target, Match(name, layout, confirmed=False))
+                so_far = self.near.get(name, (NEAR_RELATIVE,))[0]
+                # What deviates upstream hides which of two is nearer; then it is the one that comes last.
+                if apart < SURELY_NEARER * so_far or self._named(name, found):
+                    self.near[name] = found
+
+    def _named(self, source: str, found: tuple[float, str, Match] | None) -> bool:
+        """Whether a target value is the one whose name, or an earlier alignment, says that it is the source's."""
+        if found is None:
+            return False
+        hint = self.hints.get(found[1])
+        return hint.source == source if hint is not None else found[1] == source
 
     def nearest(self) -> dict[str, Match]:
-        """By target value, the source value that it comes nearest to of all target values."""
+        """By target value, the source value that it comes nearest to of all target values, none being equal."""
         best: dict[str, tuple[float, Match]] = {}
-        for apart, target, match in self.near.values():
-            if target not in best or apart < best[target][0]:
+        for source, (apart, target, match) in self.near.items():
+            if source not in self._taken and (target not in best or apart < best[target][0]):
                 best[target] = (apart, match)
         return {target: match for target, (_, match) in best.items()}
 

@@ -48,6 +48,7 @@ def judge_nodes(
     table: str | None = None,
     summation: str = Summation.ANY_ORDER,
     answers: list[str | None] | None = None,
+    executes: str | None = None,
 ) -> dict[str, Any]:
     """Judge each node of the main graph on the values that an unoptimized session gives it.
 
@@ -67,6 +68,7 @@ def judge_nodes(
         summation: what is assumed of sums; the default proves, `random_roundings` suspects.
         answers: files of what the runtime answered before, one an input set; what is said of nodes says something of
             that answer only where the same comes out again.
+        executes: the file that the runtime is given instead, with the same names; for faults planted in a runtime.
 
     Raises:
         ValueError: the runtime does not show values between nodes.
@@ -84,7 +86,14 @@ def judge_nodes(
     )
     for index, file in enumerate(inputs):
         given = graph_inputs(file, feeds)
-        judgement = judge_set(path, given, errors_table, budget_bytes=budget_bytes, summation=Summation(summation))
+        judgement = judge_set(
+            path,
+            given,
+            errors_table,
+            budget_bytes=budget_bytes,
+            summation=Summation(summation),
+            runs_as=Path(executes) if executes is not None else None,
+        )
         for one in judgement.over_bound:
             channel.emit("node", checkpoint=checkpoint, input=index, **one)
         answer = answers[index] if answers is not None else None
