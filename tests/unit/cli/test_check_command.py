@@ -123,7 +123,7 @@ def test_two_reports_in_one_file_are_refused_before_any_work(run, pipeline):
         (["--set", "optimize"], "TA101"),
         (["--set", "=1"], "TA101"),
         (["--opset", "many"], "TA101"),
-        (["--power"], "TA101"),
+        (["--powers"], "TA101"),
     ],
 )
 def test_a_wrong_argument_is_refused_with_its_code_and_names_the_flag(run, pipeline, arguments, code):

@@ -14,6 +14,13 @@ import torch
 from torch.utils import _pytree as pytree
 
 from tautomer.adapters.torch_programs.autocast import with_explicit_casts
+from tautomer.adapters.torch_programs.perturbation import (
+    PERTURBATION_U,
+    noisy,
+    noisy_below_maximum,
+    shifted,
+    smaller_operand,
+)
 from tautomer.adapters.torch_programs.quantization import COMPUTED_HERE, lifted_quantization
 from tautomer.numerics.branches import Branches
 from tautomer.numerics.formats import unit_roundoff
@@ -32,9 +39,6 @@ UNIT_ROUNDOFF = {
     for dtype in (*LIFTED, torch.float64, torch.complex128)
     if dtype != torch.complex32
 }
-
-PERTURBATION_U = 4.0
-"""Half-width of the uniform relative perturbation, in units of u: a few roundings, as a blocked kernel makes."""
 
 _EXACT = frozenset(
     """
@@ -209,7 +213,7 @@ class GraphRun(torch.fx.Interpreter):
         ):
             return pytree.tree_map_only(torch.Tensor, lifted, target(*args, **kwargs))
         if self._generator is not None and self._node is not None and self._node.name in self._shifts:
-            args = _shifted(args, self._shifts[self._node.name], self._generator)
+            args = shifted(args, self._shifts[self._node.name], self._generator)
         return self.perturbed(target, args, kwargs, generator=self._generator)
 
     def perturbed(self, target: Any, args: Any, kwargs: Any, *, generator: torch.Generator | None) -> Any:
@@ -224,10 +228,10 @@ class GraphRun(torch.fx.Interpreter):
         exact = name in _EXACT or is_view(target)
         if generator is not None and not exact and torch.Tag.pointwise not in target.tags:
             if name in _SHIFTED_BY_MAXIMUM:
-                args = (_noisy_below_maximum(args[0], args[1], self._smallest_u(), generator), *args[1:])
+                args = (noisy_below_maximum(args[0], args[1], self._smallest_u(), generator), *args[1:])
             else:
                 args, kwargs = self._perturbed_inputs(args, kwargs, generator)
-        most = _smaller_operand(args, kwargs) if generator is not None and name in _SUMS else None
+        most = smaller_operand(args, kwargs) if generator is not None and name in _SUMS else None
         try:
             here = name in COMPUTED_HERE
             result = lifted_quantization(target, args, kwargs) if here else target(*args, **kwargs)
@@ -288,7 +292,7 @@ class GraphRun(torch.fx.Interpreter):
             weights |= {id(mask) for mask in (*args[3:4], kwargs.get("attn_mask")) if mask is not None}
 
         def one(tensor: torch.Tensor) -> torch.Tensor:
-            return tensor if id(tensor) in weights else _noisy(tensor, u, generator)
+            return tensor if id(tensor) in weights else noisy(tensor, u, generator)
 
         return pytree.tree_map_only(torch.Tensor, one, args), pytree.tree_map_only(torch.Tensor, one, kwargs)
 
@@ -311,9 +315,9 @@ class GraphRun(torch.fx.Interpreter):
             if not isinstance(leaf, torch.Tensor):
                 changed.append(leaf)
             elif in_place and u and leaf.is_floating_point():
-                changed.append(leaf.copy_(_noisy(leaf, u, generator, most)))
+                changed.append(leaf.copy_(noisy(leaf, u, generator, most)))
             else:
-                changed.append(_noisy(leaf, u, generator, most))
+                changed.append(noisy(leaf, u, generator, most))
         return pytree.tree_unflatten(changed, spec)
 
     def _approximated(
@@ -356,50 +360,6 @@ class GraphRun(torch.fx.Interpreter):
     def _nested(self, graph: torch.fx.GraphModule, operands: Any) -> Any:
         inner = GraphRun(graph, lift=self._lift, perturbation=self._generator, branches=self._branches)
         return inner.run(*operands)
-
-
-def _noisy(
-    tensor: torch.Tensor, u: float, generator: torch.Generator, most: torch.Tensor | None = None
-) -> torch.Tensor:
-    """The tensor with a relative perturbation, in absolute terms no larger than `most`."""
-    if not u or not (tensor.is_floating_point() or tensor.is_complex()):
-        return tensor
-    noise = (2.0 * torch.rand(tensor.shape, generator=generator, dtype=torch.float64) - 1.0) * (PERTURBATION_U * u)
-    if most is None or most.shape != tensor.shape or tensor.is_complex():
-        return tensor * (1.0 + noise)
-    moved = (tensor * noise).clamp(-most, most)
-    return torch.where(torch.isfinite(tensor), tensor + moved, tensor)
-
-
-def _smaller_operand(args: Any, kwargs: Any) -> torch.Tensor | None:
-    """The error of a sum of two floats is at most the smaller of them: either is itself a candidate for the result."""
-    if len(args) < 2 or not isinstance(args[0], torch.Tensor) or args[0].is_complex():
-        return None
-    other = torch.as_tensor(args[1], dtype=torch.float64)
-    if other.is_complex():
-        return None
-    alpha = kwargs.get("alpha", args[2] if len(args) > 2 else 1)
-    return torch.minimum(args[0].abs().to(torch.float64), (other * alpha).abs())
-
-
-def _noisy_below_maximum(tensor: torch.Tensor, dim: Any, u: float, generator: torch.Generator) -> torch.Tensor:
-    """Kernels of softmax and its like subtract the maximum first: that difference is what is rounded."""
-    if not u or not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point() or not tensor.numel():
-        return tensor
-    top = torch.amax(tensor, dim=dim, keepdim=True)
-    below = tensor - top
-    return torch.where(torch.isfinite(below), top + _noisy(below, u, generator), tensor)
-
-
-def _shifted(args: Any, amounts: Sequence[Any], generator: torch.Generator) -> Any:
-    """Arguments with every element moved by its amount, up or down at random."""
-    moved = list(args)
-    for index, amount in enumerate(amounts):
-        if isinstance(amount, torch.Tensor) and isinstance(moved[index], torch.Tensor):
-            signs = 2.0 * torch.randint(0, 2, amount.shape, generator=generator).to(torch.float64) - 1.0
-            if moved[index].shape == amount.shape:
-                moved[index] = moved[index] + signs * amount
-    return tuple(moved)
 
 
 def _with_default_scalars(target: torch._ops.OpOverload, args: Any, kwargs: Any) -> dict[str, Any]:

@@ -1,0 +1,56 @@
+"""Random perturbations that stand for the rounding of operators in the declared precision.
+
+Source: D. S. Parker, Monte Carlo Arithmetic, UCLA CSD-970002 (1997).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+PERTURBATION_U = 4.0
+"""Half-width of the uniform relative perturbation, in units of u: a few roundings, as a blocked kernel makes."""
+
+
+def noisy(tensor: torch.Tensor, u: float, generator: torch.Generator, most: torch.Tensor | None = None) -> torch.Tensor:
+    """The tensor with a relative perturbation, in absolute terms no larger than `most`."""
+    if not u or not (tensor.is_floating_point() or tensor.is_complex()):
+        return tensor
+    noise = (2.0 * torch.rand(tensor.shape, generator=generator, dtype=torch.float64) - 1.0) * (PERTURBATION_U * u)
+    if most is None or most.shape != tensor.shape or tensor.is_complex():
+        return tensor * (1.0 + noise)
+    moved = (tensor * noise).clamp(-most, most)
+    return torch.where(torch.isfinite(tensor), tensor + moved, tensor)
+
+
+def smaller_operand(args: Any, kwargs: Any) -> torch.Tensor | None:
+    """The error of a sum of two floats is at most the smaller of them: either is itself a candidate for the result."""
+    if len(args) < 2 or not isinstance(args[0], torch.Tensor) or args[0].is_complex():
+        return None
+    other = torch.as_tensor(args[1])
+    if other.is_complex():
+        return None
+    alpha = kwargs.get("alpha", args[2] if len(args) > 2 else 1)
+    return torch.minimum(args[0].abs().to(torch.float64), (other.to(torch.float64) * alpha).abs())
+
+
+def noisy_below_maximum(tensor: torch.Tensor, dim: Any, u: float, generator: torch.Generator) -> torch.Tensor:
+    """Kernels of softmax and its like subtract the maximum first: that difference is what is rounded."""
+    if not u or not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point() or not tensor.numel():
+        return tensor
+    top = torch.amax(tensor, dim=dim, keepdim=True)
+    below = tensor - top
+    return torch.where(torch.isfinite(below), top + noisy(below, u, generator), tensor)
+
+
+def shifted(args: Any, amounts: Sequence[Any], generator: torch.Generator) -> Any:
+    """Arguments with every element moved by its amount, up or down at random."""
+    moved = list(args)
+    for index, amount in enumerate(amounts):
+        if isinstance(amount, torch.Tensor) and isinstance(moved[index], torch.Tensor):
+            signs = 2.0 * torch.randint(0, 2, amount.shape, generator=generator).to(torch.float64) - 1.0
+            if moved[index].shape == amount.shape:
+                moved[index] = moved[index] + signs * amount
+    return tuple(moved)
