@@ -13,7 +13,7 @@ from tautomer.checking.attempts import describe
 from tautomer.checking.fragment_records import FragmentFault, FragmentRun
 from tautomer.checking.records import CheckpointRecord, ConstantRuns
 from tautomer.model import CheckpointReport, Outcome, Stage, Tensor, Value
-from tautomer.numerics.judge import HIDDEN_U, Judgement, Reference, judge_declared, judge_exact
+from tautomer.numerics.judge import VISIBLE_U, Judgement, Reference, hidden, judge_declared, judge_exact
 
 UNJUDGED_ERRORS = frozenset({"UnsupportedOperator", "NotLiftable"})
 """Errors that say what Tautomer cannot do, not what the model does wrong."""
@@ -195,7 +195,7 @@ def judge_checkpoint(record: CheckpointRecord, truth: SourceTruth) -> Verdict:
                 index=index,
                 output_names=output_names,
             )
-    _leave_out_hidden(verdict)
+    _leave_out_hidden(verdict, truth)
     if record.failure is not None or verdict.errors:
         verdict.outcome = Outcome.FAILED
     elif verdict.faults:
@@ -208,8 +208,8 @@ def judge_checkpoint(record: CheckpointRecord, truth: SourceTruth) -> Verdict:
     return verdict
 
 
-def _leave_out_hidden(verdict: Verdict) -> None:
-    """A difference of functions far beyond rounding, of which the declared precision shows nothing, accuses nobody.
+def _leave_out_hidden(verdict: Verdict, truth: SourceTruth) -> None:
+    """A difference of functions beyond rounding, of which the declared precision shows nothing, accuses nobody.
 
     The float32 program is what is deployed; what only exact arithmetic would tell apart (what a mask of -1e9 leaves of
     the scores in a fully masked row) is stated, and left open.
@@ -219,17 +219,28 @@ def _leave_out_hidden(verdict: Verdict) -> None:
         for index, one in verdict.judgements
         if one.rounding_ratio is not None and not one.faulty and not one.turned
     }
-    hidden = [
-        (index, one)
-        for index, one in verdict.faults
-        if one.semantic_fault and not one.strict and (index, one.path) in sound and _residual(one) > HIDDEN_U
-    ]
-    for index, one in hidden:
-        verdict.faults.remove((index, one))
-        verdict.reasons.append(
-            f"in exact arithmetic output '{one.path}' differs from the source by {_residual(one):.3g} u on input set"
-            f" {index}, of which the declared precision shows nothing"
-        )
+    for index, one in list(verdict.faults):
+        if not one.semantic_fault or one.strict or (index, one.path) not in sound or _residual(one) <= VISIBLE_U:
+            continue
+        exact, declared = (_value(verdict.record, precision, index, one.path) for precision in ("float64", "declared"))
+        if exact is None or declared is None:
+            continue
+        if hidden(truth.sets[index][one.path], exact.float64(), declared):
+            verdict.faults.remove((index, one))
+            verdict.reasons.append(
+                f"in exact arithmetic output '{one.path}' differs from the source by {_residual(one):.3g} u on input"
+                f" set {index}, of which the declared precision shows nothing"
+            )
+
+
+def _value(record: CheckpointRecord, precision: str, index: int, path: str) -> Tensor | None:
+    run = record.runs.get((precision, index))
+    if run is None or run.values is None:
+        return None
+    names = record.output_names or {}
+    named = {names.get(name, name): value for name, value in values_of(run.values).items()}
+    found = named.get(path)
+    return found if isinstance(found, Tensor) else None
 
 
 def _residual(judgement: Judgement) -> float:

@@ -31,6 +31,9 @@ ELEMENT_RELATIVE, OFF_SHARE = 1e-3, 0.01
 NEAR_RELATIVE = 1e-2
 """Relative RMS distance up to which the value a source operator should have given is recognised although it is off."""
 
+NEAR_ELEMENT_RELATIVE = 0.1
+"""At least half of the elements must come this near themselves: large ones must not speak for small ones."""
+
 LARGEST_FUSION = 4
 """Source operators in a row that a target may make into one."""
 
@@ -137,12 +140,17 @@ def same(one: Array, other: Array) -> bool:
     """
     if distance(one, other) > SAME_RELATIVE:
         return False
+    return _share_off(one, other, ELEMENT_RELATIVE, 1e-13) <= OFF_SHARE
+
+
+def _share_off(one: Array, other: Array, relative: float, of_typical: float) -> float:
+    """The share of elements that are apart by more than a part of themselves and a part of the typical element."""
     with np.errstate(all="ignore"):
         scale = np.abs(other)
         plain = scale <= _LARGEST_SUMMED
         typical = float(np.sqrt(np.mean(np.square(np.where(plain, scale, 0.0)))))
-        off = plain & (np.abs(one - other) > ELEMENT_RELATIVE * scale + 1e-13 * typical)
-    return float(np.mean(off)) <= OFF_SHARE
+        off = plain & (np.abs(one - other) > relative * scale + of_typical * typical)
+    return float(np.mean(off))
 
 
 @dataclass(slots=True)
@@ -223,6 +231,8 @@ class Aligner:
                 arranged = self._arranged(name, layout, value.shape)
                 apart = distance(value, arranged) if arranged is not None else math.inf
                 if apart >= NEAR_RELATIVE or self._named(name, self.near.get(name)):
+                    continue
+                if arranged is None or _share_off(value, arranged, NEAR_ELEMENT_RELATIVE, NEAR_RELATIVE**2) > 0.5:
                     continue
                 found = (apart, target, Match(name, layout, confirmed=False))
                 so_far = self.near.get(name, (NEAR_RELATIVE,))[0]

@@ -41,9 +41,11 @@ STEP_U = 64.0
 
 UNDECIDED_LIMIT = 0.01
 
-HIDDEN_U = 64.0
-"""A difference of functions beyond this shows in the declared precision, unless that hides it: 4 times what one element
-may be off."""
+VISIBLE_U = 4.0
+"""A difference of functions below this may be hidden by ordinary rounding, and is judged by what it is in float64."""
+
+HIDDEN_SHARE = 0.25
+"""Where the declared precision shows no more than this share of a difference of functions, it hides it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +250,28 @@ def judge_exact(
         if _rms(z) <= RMS_LIMIT and float(z.max()) <= MAX_LIMIT:
             limit = residual
     return replace(judgement, semantic_residual_u=residual, semantic_limit_u=limit)
+
+
+def hidden(reference: Reference, exact: Array, declared: Tensor) -> bool:
+    """Whether the declared precision shows nothing of what exact arithmetic would tell apart.
+
+    Args:
+        reference: the source's value.
+        exact: the target's in float64.
+        declared: the target's in the declared precision.
+    """
+    if not isinstance(reference.declared, Tensor) or reference.exact is None or exact.shape != reference.exact.shape:
+        return False
+    if declared.shape != reference.declared.shape:
+        return False
+    with np.errstate(all="ignore"):
+        gap = np.abs(exact - reference.exact)
+        shown = np.abs(declared.float64() - reference.declared.float64())
+        comparable = np.isfinite(gap) & np.isfinite(shown)
+    if not comparable.any():
+        return False
+    worst = comparable & (gap >= 0.5 * gap[comparable].max())
+    return bool(np.all(shown[worst] <= HIDDEN_SHARE * gap[worst]))
 
 
 def _inaccurate(reference: Reference, s32: Array) -> Array:

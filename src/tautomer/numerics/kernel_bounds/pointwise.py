@@ -225,10 +225,9 @@ def _dequantize(node: Node) -> Running:
 def _range(node: Node) -> Running:
     value = np.asarray(node.exact[0])
     start, _, step = (float(np.asarray(one).reshape(())) for one in node.call.inputs)
-    # start + i * step, or the step added again and again: i roundings of numbers no larger than the result's ends.
-    steps = np.arange(value.size)
-    size = abs(start) + steps * abs(step)
-    return node.arithmetic.rounded(value, (steps + 1) * node.arithmetic.u * size)
+    # A product and a sum, as the specification has it; a kernel that adds the step again and again is not within that.
+    size = abs(start) + np.arange(value.size) * abs(step)
+    return node.arithmetic.rounded(value, 2 * node.arithmetic.u * size)
 
 
 def _as_exact(result: Running, node: Node) -> Running:

@@ -30,9 +30,10 @@ def _range(call: Call) -> Array:
     if start.dtype.kind in "iu":
         count = max(-((int(start) - int(limit)) // int(delta)), 0) if int(delta) else 0
     else:
-        # The length is an integer path: the span is rounded as the declared type rounds it, whatever is computed in.
-        span = np.asarray(limit - start).astype(declared_dtype(call.element(0))).astype(np.float64)
-        count = max(math.ceil(span / np.float64(delta)), 0)
+        # The length is an integer path: it is that of the declared type, whatever is computed in.
+        declared = declared_dtype(call.element(0))
+        span = np.asarray(limit - start).astype(declared).astype(np.float64)
+        count = max(math.ceil(span / np.asarray(delta).astype(declared).astype(np.float64)), 0)
     steps = np.arange(count, dtype=np.int64).astype(start.dtype)
     return np.asarray(start + steps * delta).astype(start.dtype)
 
