@@ -84,7 +84,10 @@ def spec_of(value: onnx.ValueInfoProto) -> TensorSpec:
     if not tensor.HasField("shape"):
         return TensorSpec(value.name, dtype, None)
     shape = tuple(
-        dimension.dim_value if dimension.HasField("dim_value") else dimension.dim_param or None
+        # A negative size is how some converters write one that is not known.
+        dimension.dim_value
+        if dimension.HasField("dim_value") and dimension.dim_value >= 0
+        else dimension.dim_param or None
         for dimension in tensor.shape.dim
     )
     return TensorSpec(value.name, dtype, shape)
