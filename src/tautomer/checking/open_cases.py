@@ -13,7 +13,7 @@ from tautomer.adapters.protocols import WarmHost
 from tautomer.checking.attempts import Bench
 from tautomer.checking.results import Conversion, SourceResult
 from tautomer.checking.verdicts import SourceTruth, Verdict, values_of
-from tautomer.model import Cause, CauseCategory, Finding, Location, Outcome, Symptom, Tensor
+from tautomer.model import Cause, CauseCategory, Finding, Kind, Location, Outcome, Symptom, Tensor
 from tautomer.numerics.judge import judge_declared
 
 _TASK = "tautomer.adapters.onnx_files.open_cases:find_open_cases"
@@ -44,6 +44,8 @@ def with_open_cases(
         if one.outcome is Outcome.DIVERGENT
         and one.symptom is Symptom.WRONG_MODEL
         and one.cause.category is CauseCategory.UNKNOWN
+        # A graph that is another function wherever it is computed is so by what it says, not by what is left unsaid.
+        and one.cause.kind is not Kind.SEMANTIC
     ]
     if not divergent or not unexplained or source.truth is None:
         return list(findings)
