@@ -10,9 +10,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "judge"))
 
-from fixed_tolerances import FAMILIES, IN_USE, FixedTolerance, best_member, smallest_parameters  # noqa: E402
+from fixed_tolerances import FAMILIES, IN_USE, FixedTolerance, best_member, smallest_parameters
 
-from tautomer.model import Tensor  # noqa: E402
+from tautomer.model import Tensor
 
 
 def pair(seed: int, error: float) -> tuple[np.ndarray, np.ndarray]:
