@@ -16,7 +16,8 @@ from tautomer.checking.attempts import Bench, describe, failed_to_answer
 from tautomer.checking.findings import source_failed
 from tautomer.checking.onnx_models import judged_among_themselves, unconverted
 from tautomer.checking.pair_report import measured_besides, outcome_fields, pair_fields
-from tautomer.checking.pipeline import Listener, convert, run_runtime, run_source
+from tautomer.checking.pipeline import convert, run_runtime, run_source
+from tautomer.checking.progress import Listener
 from tautomer.checking.sources import SourceFile, recognise, resolve_converters, resolve_runtimes, sample_files
 from tautomer.checking.verdicts import values_of
 from tautomer.errors import InternalError, NotInstalledError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tautomer.adapters.protocols import Adapter, WarmHost
 from tautomer.adapters.tie_file import read_ties
@@ -14,6 +14,7 @@ from tautomer.checking.fragment_records import FragmentRun
 from tautomer.checking.fragments import judge_fragments
 from tautomer.checking.kernels import judge_kernels
 from tautomer.checking.matching import match_interfaces
+from tautomer.checking.progress import Listener
 from tautomer.checking.records import (
     CheckpointRecord,
     ConstantRuns,
@@ -32,16 +33,6 @@ from tautomer.numerics.ties import TieKeys
 
 CONSTANT_SAMPLES = 8
 """Runs with perturbed constants, made only where a residual may come from constants folded in float32."""
-
-
-class Listener(Protocol):
-    """Hears how a check goes on."""
-
-    def stage(self, name: str, detail: str = "") -> None:
-        """A step begins."""
-
-    def done(self, name: str, seconds: float, outcome: str | None = None) -> None:
-        """The step has ended."""
 
 
 def run_source(bench: Bench, adapter: Adapter, spec: Mapping[str, Any]) -> SourceResult:
@@ -398,6 +389,7 @@ def run_runtime(
             record.stage, record.doing = last_stage(attempt.events, checkpoint.stage)
         elif checkpoint.stage is Stage.RUNTIME_OPTIMIZATION:
             record.stage = Stage.RUNTIME_OPTIMIZATION
+        record.varies = [name for event in attempt.events if event.name == "varies" for name in event.fields["outputs"]]
         verdict = judge_checkpoint(record, source.truth)
         verdicts.append(verdict)
         listener.done(checkpoint.name, record.seconds, verdict.outcome)

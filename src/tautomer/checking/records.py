@@ -60,6 +60,7 @@ class CheckpointRecord:
         constants: by input set, the outputs with exact constants, and their deviation when derived ones are perturbed.
         fragments: by input set, what judging operator by operator gave.
         precision: what a runtime said about the precision it computes in.
+        varies: outputs that were not the same when a runtime ran the first input set again.
         node_faults: nodes of a runtime that miss the error bound of their operator, in the order of the graph.
     """
 
@@ -81,6 +82,7 @@ class CheckpointRecord:
     constants: dict[int, ConstantRuns] = field(default_factory=dict)
     fragments: dict[int, FragmentRun] = field(default_factory=dict)
     precision: list[Event] = field(default_factory=list)
+    varies: list[str] = field(default_factory=list)
     node_faults: list[NodeFault] = field(default_factory=list)
 
     @property

@@ -195,6 +195,10 @@ def judge_checkpoint(record: CheckpointRecord, truth: SourceTruth) -> Verdict:
                 index=index,
                 output_names=output_names,
             )
+    if record.varies:
+        verdict.faults.clear()  # values that change from run to run say nothing about the model
+        names = ", ".join(f"'{output_names.get(one, one) if output_names else one}'" for one in record.varies)
+        verdict.reasons.append(f"{record.name} gives another {names} when it runs the same inputs again")
     _leave_out_hidden(verdict, truth)
     if record.failure is not None or verdict.errors:
         verdict.outcome = Outcome.FAILED

@@ -25,6 +25,8 @@ def run_all(
 ) -> None:
     """Emit a `run` event for each input set, with the file of its values or the runtime's error.
 
+    The first set is run twice; a `varies` event names outputs that are not the same bits both times.
+
     Args:
         inputs: files of values by the source's paths, one an input set.
         feeds: graph input name -> the source's path.
@@ -44,6 +46,8 @@ def run_all(
         except Exception as error:  # whatever a runtime raises on a model is a result of the check
             fields["error"] = {"type": type(error).__name__, "message": str(error).strip()}
         else:
+            if index == 0:
+                _report_variation(channel, checkpoint, output_names, results, call(given))
             path = Path(channel.folder) / f"{checkpoint}-declared-{index}.safetensors"
             write_values(path, {name: as_value(value) for name, value in zip(output_names, results, strict=True)})
             fields["values"] = str(path)
@@ -56,6 +60,26 @@ def run_all(
             peak_memory_bytes=peak_memory_bytes(),
             **fields,
         )
+
+
+def _report_variation(
+    channel: Channel, checkpoint: str, output_names: Sequence[str], first: Sequence[Any], second: Sequence[Any]
+) -> None:
+    varying = [name for name, one, other in zip(output_names, first, second, strict=True) if not same_bits(one, other)]
+    if varying:
+        channel.emit("varies", checkpoint=checkpoint, outputs=varying)
+
+
+def same_bits(one: Any, other: Any) -> bool:
+    """Whether two values of a runtime are the same, NaN payloads and signs of zero included."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same_bits, one, other))
+    if one is None or other is None:
+        return one is other
+    a, b = np.asarray(one), np.asarray(other)
+    if a.dtype != b.dtype or a.shape != b.shape:
+        return False
+    return bool(np.array_equal(a, b)) if a.dtype.kind in "OUST" else a.tobytes() == b.tobytes()
 
 
 def as_value(value: Any) -> Any:
