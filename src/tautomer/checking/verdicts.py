@@ -147,8 +147,10 @@ def fault_text(judgement: Judgement) -> str:
         return judgement.strict[0].message
     if judgement.semantic_fault:
         return f"output '{judgement.path}' is another function: off by {judgement.semantic_residual_u:.3g} u in float64"
-    explained = f" where rounding explains {judgement.explained:.2g}" if judgement.explained is not None else ""
-    return f"output '{judgement.path}' is off by {judgement.max_abs or 0.0:.2g}{explained}"
+    if judgement.error is None or judgement.explained is None:
+        return f"output '{judgement.path}' is off by {judgement.max_abs or 0.0:.2g}"
+    explained = f"rounding explains {judgement.explained:.2g}"
+    return f"output '{judgement.path}' is off by {judgement.error:.2g} where {explained}"
 
 
 def _largest(values: Any) -> float | None:

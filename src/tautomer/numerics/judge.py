@@ -14,7 +14,7 @@ import numpy as np
 
 from tautomer.model import Scalar, Tensor
 from tautomer.numerics.formats import SMALLEST_NORMAL, unit_roundoff
-from tautomer.numerics.policies import without_flushing
+from tautomer.numerics.policies import without_flushing, without_underflow
 from tautomer.numerics.strict import StrictDifference, Strictness, strict_differences
 from tautomer.numerics.ties import TieKeys
 
@@ -92,7 +92,8 @@ class Judgement:
         rounding_ratio: the target's error over its limit; above 1 is a finding.
         stability_rho: RMS error of the target over that of the source.
         max_abs: largest |t - s| among finite elements, in the declared precision.
-        explained: largest error that rounding explains, where the target's was largest.
+        error: |t - s64| of the element that its envelope explains worst.
+        explained: the largest error of that element that rounding explains.
         undecided: elements left open because the source's own rounding can change them.
         turned: whether the value is explained only if decisions turned that hang on rounding.
         reason: why something could not be judged.
@@ -105,6 +106,7 @@ class Judgement:
     rounding_ratio: float | None = None
     stability_rho: float | None = None
     max_abs: float | None = None
+    error: float | None = None
     explained: float | None = None
     undecided: int = 0
     turned: bool = False
@@ -181,6 +183,8 @@ def _against_envelope(judgement: Judgement, reference: Reference, s32: Array, t3
     if exact is None or variance is None or not finite.any():
         return judgement
     e_target, e_source = t32[finite] - exact[finite], s32[finite] - exact[finite]
+    if isinstance(reference.declared, Tensor):
+        e_target = without_underflow(e_target, reference.declared.dtype)
     spread = _spread(variance, reference)[finite]
     z_target, z_source = _ratio(e_target, spread), _ratio(e_source, spread)
     # Clipped, so that the RMS speaks of the tensor; what one element may do is the other limit's matter.
@@ -198,6 +202,7 @@ def _against_envelope(judgement: Judgement, reference: Reference, s32: Array, t3
         judgement,
         rounding_ratio=max(rms_target / min(rms_limit, MAX_LIMIT), float(z_target.max()) / max_limit),
         stability_rho=_rms(e_target) / scale if scale else (0.0 if not e_target.any() else float("inf")),
+        error=float(np.abs(e_target[worst])),
         explained=float(max_limit * spread[worst]) if np.isfinite(max_limit) else None,
     )
 

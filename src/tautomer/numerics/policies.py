@@ -17,6 +17,9 @@ Array = np.ndarray[Any, Any]
 FLUSHED_FORMATS = frozenset({"bfloat16", "float32", "float64"})
 """Formats whose denormal numbers may be flushed. Those of float16 reach up to 6e-5: nobody would call them zero."""
 
+UNDERFLOWS = 2.0
+"""How many operations of one result may each flush an intermediate to zero: a softmax has an exponential and a division."""
+
 
 def flushed_denormals(source: Tensor, target: Tensor) -> Array:
     """Where one side has a denormal number and the other a zero.
@@ -59,6 +62,24 @@ def without_flushing(source: Tensor, target: Tensor) -> Tensor:
     """The target's value, with the source's own element wherever one of the two was flushed to zero."""
     flushed = flushed_denormals(source, target)
     return Tensor(target.dtype, np.where(flushed, source.array, target.array)) if flushed.any() else target
+
+
+def without_underflow(errors: Array, dtype: str) -> Array:
+    """Errors without the part that flushing intermediates to zero explains.
+
+    Where the smallest normal number is flushed, an operation errs by up to that number however small its result:
+    fl(a op b) = (a op b)(1 + d) + e with |e| at most that (Demmel 1984, section 3). A softmax in a runtime that flushes
+    loses results a little above it.
+
+    Args:
+        errors: of a result, real or complex.
+        dtype: the result's format.
+    """
+    if dtype not in FLUSHED_FORMATS:
+        return errors
+    with np.errstate(all="ignore"):
+        size = np.abs(errors)
+        return np.asarray(np.where(size <= UNDERFLOWS * SMALLEST_NORMAL[dtype], 0.0, errors))
 
 
 def policy_notes(path: str, source: Tensor | Scalar, target: Tensor | Scalar | None) -> dict[str, str]:

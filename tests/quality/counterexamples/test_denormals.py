@@ -48,3 +48,10 @@ def test_a_number_that_is_no_denormal_is_not_excused(judge):
     values = {"x": "torch.tensor([1.0, 5e-38, 1e-37])"}
     report = judge(Conversion(source="x * 0.5", inputs=values, target=vanishing, denormals_flushed=True))
     assert report.outcome is Outcome.DIVERGENT
+
+
+@pytest.mark.needs("openvino")
+def test_a_runtime_that_flushes_inside_a_softmax_is_equivalent(judge):
+    spread = {"x": "30 * torch.randn(8, 64)"}
+    report = judge(Conversion(source="torch.softmax(x, -1)", inputs=spread, to="openvino"))
+    assert (report.outcome, report.findings) == (Outcome.EQUIVALENT, [])

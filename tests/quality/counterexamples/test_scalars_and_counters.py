@@ -110,3 +110,13 @@ def test_a_loop_on_a_float_counter_has_the_trips_that_float32_gives_it(judge, st
 def test_a_fault_in_a_loop_on_a_float_counter_is_found(judge):
     report = judge(counting("0.1", "3.0", growth="1.06251"))
     assert (report.outcome, report.cause and report.cause.kind) == (Outcome.DIVERGENT, Kind.SEMANTIC)
+
+
+def test_an_epsilon_that_depends_on_the_format_is_that_of_the_declared_one(judge):
+    report = judge(Conversion(source="torch.rms_norm(x, [64])", inputs={"x": "torch.randn(8, 64)"}))
+    assert (report.outcome, report.reason, report.warnings) == (Outcome.EQUIVALENT, None, [])
+
+
+def test_the_number_that_stands_for_infinity_is_the_largest_of_the_declared_format(judge):
+    report = judge(Conversion(source="torch.nan_to_num(x / 0) * 1e-3", inputs={"x": "torch.randn(8)"}))
+    assert (report.outcome, report.reason) == (Outcome.EQUIVALENT, None)

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from tautomer.model import Tensor
-from tautomer.numerics.policies import flushed_denormals, policy_notes, without_flushing, zeros_of_other_sign
+from tautomer.numerics.policies import (
+    flushed_denormals,
+    policy_notes,
+    without_flushing,
+    without_underflow,
+    zeros_of_other_sign,
+)
 
 LEAST_NORMAL = np.float32(2.0**-126)
 
@@ -85,3 +91,12 @@ def test_a_note_says_what_differs_and_in_how_many_elements():
 
 def test_equal_values_need_no_note():
     assert policy_notes("y", single(0.0, 1e-40), single(0.0, 1e-40)) == {}
+
+
+def test_an_error_of_the_smallest_normal_number_is_what_flushing_costs():
+    errors = np.array([LEAST_NORMAL, -1.5 * LEAST_NORMAL, 3.0 * LEAST_NORMAL, np.inf, np.nan])
+    assert np.array_equal(without_underflow(errors, "float32"), [0.0, 0.0, *errors[2:]], equal_nan=True)
+
+
+def test_float16_has_no_allowance_for_flushing():
+    assert without_underflow(np.array([2.0**-15]), "float16").tolist() == [2.0**-15]

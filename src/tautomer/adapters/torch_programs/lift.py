@@ -14,6 +14,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from tautomer.adapters.torch_programs.autocast import with_explicit_casts
+from tautomer.adapters.torch_programs.default_scalars import with_default_scalars
 from tautomer.adapters.torch_programs.perturbation import (
     PERTURBATION_U,
     noisy,
@@ -224,7 +225,9 @@ class GraphRun(torch.fx.Interpreter):
         """
         name = base_name(target)
         declared = _declared(self._node)
-        args, kwargs = self._lift_arguments(name, args, _with_default_scalars(target, args, kwargs), declared)
+        args, kwargs = self._lift_arguments(
+            name, *with_default_scalars(target, args, kwargs, self._input_dtypes()), declared
+        )
         exact = name in _EXACT or is_view(target)
         if generator is not None and not exact and torch.Tag.pointwise not in target.tags:
             if name in _SHIFTED_BY_MAXIMUM:
@@ -360,16 +363,6 @@ class GraphRun(torch.fx.Interpreter):
     def _nested(self, graph: torch.fx.GraphModule, operands: Any) -> Any:
         inner = GraphRun(graph, lift=self._lift, perturbation=self._generator, branches=self._branches)
         return inner.run(*operands)
-
-
-def _with_default_scalars(target: torch._ops.OpOverload, args: Any, kwargs: Any) -> dict[str, Any]:
-    """Keyword arguments with defaults of floating scalars (an epsilon) written out, to be rounded like given ones."""
-    defaults = {
-        argument.name: argument.default_value
-        for argument in target._schema.arguments[len(args) :]
-        if isinstance(argument.default_value, float) and argument.name not in kwargs
-    }
-    return {**kwargs, **defaults}
 
 
 def is_view(target: torch._ops.OpOverload) -> bool:

@@ -46,15 +46,17 @@ class Conversion:
         opset: of the target.
         before: lines that the source's module begins with.
         run_inputs: a Python expression for a list of further input sets; empty for none.
+        to: the runtime.
         denormals_flushed: let the runtime flush denormal numbers to zero, as an option of ONNX Runtime does.
     """
 
     source: str
     inputs: Mapping[str, str]
-    target: str | None
+    target: str | None = None
     opset: int = 18
     before: str = ""
     run_inputs: str = ""
+    to: str = "onnxruntime"
     denormals_flushed: bool = False
 
     def write(self, folder: Path) -> tuple[Path, Path | None]:
@@ -90,7 +92,7 @@ class Judge:
         module, graph = conversion.write(self.folder)
         settings = CheckSettings(
             via=("torch.onnx",) if graph is None else ("handmade",),
-            to=("flushing",) if conversion.denormals_flushed else ("onnxruntime",),
+            to=("flushing",) if conversion.denormals_flushed else (conversion.to,),
             options={} if graph is None else {"graph": str(graph)},
             run_dir=self.folder / "runs",
         )

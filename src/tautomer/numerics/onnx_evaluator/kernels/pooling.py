@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,7 +61,7 @@ def _max_pool(call: Call) -> Array | tuple[Array, Array]:
     else:
         positions = np.arange(np.prod(sizes)).reshape(sizes)
     places = windows.view(positions[None, None], -1).reshape(1, 1, *windows.counts, -1)
-    flat = view.reshape(*view.shape[: x.ndim], -1)
+    flat = view.reshape(*view.shape[: x.ndim], math.prod(view.shape[x.ndim :]))
     # Padding must never win, even against -inf.
     real = np.broadcast_to(places >= 0, flat.shape)
     first = np.argmax(real & ((flat == values[..., None]) | np.isnan(flat)), axis=-1)
