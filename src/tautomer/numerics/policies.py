@@ -18,7 +18,7 @@ FLUSHED_FORMATS = frozenset({"bfloat16", "float32", "float64"})
 """Formats whose denormal numbers may be flushed. Those of float16 reach up to 6e-5: nobody would call them zero."""
 
 UNDERFLOWS = 2.0
-"""How many operations of one result may each flush an intermediate to zero: a softmax has an exponential and a division."""
+"""Operations of one result that may each flush an intermediate to zero: a softmax has exp and a division."""
 
 
 def flushed_denormals(source: Tensor, target: Tensor) -> Array:
