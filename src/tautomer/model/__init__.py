@@ -16,6 +16,7 @@ from tautomer.model.reports import (
     Workaround,
 )
 from tautomer.model.settings import CheckSettings, Keep, Limits
+from tautomer.model.signatures import Signature
 from tautomer.model.stages import EXIT_STATUS, Outcome, Precision, Stage, worst_exit_status
 from tautomer.model.taxonomy import CauseCategory, Kind, Symptom
 from tautomer.model.values import BIT_STORED, FLOATING, Scalar, Tensor, TensorSpec, Trace, Value, flatten
@@ -52,6 +53,7 @@ __all__ = [
     "Report",
     "Resources",
     "Scalar",
+    "Signature",
     "SmallestPassing",
     "Stage",
     "Symptom",
