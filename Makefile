@@ -1,17 +1,19 @@
-# Everything a developer or CI does. VENV names the virtual environment; it is made where it is missing.
+# Everything a developer or CI does. VENV names the virtual environment; it is made where it is missing. JOBS is how many
+# processes run tests, each a file at a time.
 
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= 2
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-fast lint format bench bench-judge clean
+.PHONY: demo test test-fast lint format bench bench-judge bench-reduce clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/tautomer check examples/minilm.py --via torch.onnx --via torch.onnx-legacy --report demo-report.html
 
 test: lint
-	$(BIN)/python -m pytest --require-adapters
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --require-adapters
 
 test-fast: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m "not slow"

@@ -49,9 +49,7 @@ class Ledger:
         self.whole_suite = whole_suite
         self.outcomes: dict[tuple[str, str], str] = {}
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item):
-        report = yield
+    def pytest_runtest_logreport(self, report):
         if report.failed:
             outcome = "failed"
         elif report.skipped:
@@ -59,12 +57,10 @@ class Ledger:
         elif report.when == "call":
             outcome = "passed"
         else:
-            return report
-        # A test skipped for want of one framework says nothing about the others that it names.
-        for name in item.stash.get(_LACKING, None) or needed(item):
-            if self.outcomes.get((name, item.nodeid)) != "failed":
-                self.outcomes[name, item.nodeid] = outcome
-        return report
+            return
+        for name in report.adapters:
+            if self.outcomes.get((name, report.nodeid)) != "failed":
+                self.outcomes[name, report.nodeid] = outcome
 
     def counts(self) -> dict[str, Counter]:
         table: dict[str, Counter] = {name: Counter() for name in REQUIRED} if self.whole_suite else {}
@@ -110,8 +106,17 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Let the report carry the adapters that it counts for: it may be made in another process than the ledger's."""
+    report = yield
+    # A test skipped for want of one framework says nothing about the others that it names.
+    report.adapters = item.stash.get(_LACKING, None) or needed(item)
+    return report
+
+
 def pytest_configure(config):
-    if not config.option.collectonly:
+    if not config.option.collectonly and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Ledger(whole_suite=config.getoption("--require-adapters")), "adapter-ledger")
 
 

@@ -38,6 +38,12 @@ def test_tests_are_counted_for_every_adapter_they_need(run):
     result.stdout.fnmatch_lines(["onnxruntime * 2 * 0 * 0 * 0", "torch.onnx * 1 * 0 * 0 * 0"])
 
 
+def test_tests_that_run_in_other_processes_are_counted(run):
+    result = run(PASSING, "-n", "2")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["onnxruntime * 2 * 0 * 0 * 0", "torch.onnx * 1 * 0 * 0 * 0"])
+
+
 def test_the_ledger_stands_before_the_closing_line_of_pytest(run):
     lines = run(PASSING).outlines
     assert any("adapters tested" in line for line in lines[:-1])
