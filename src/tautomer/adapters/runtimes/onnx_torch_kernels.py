@@ -148,8 +148,9 @@ def _max_pool(module: Any, call: Call) -> Array | None:
     if rank not in _SPATIAL_RANKS or call.wants(1) or call.get("ceil_mode", 0):
         return None
     windows = pooling_windows(call, x)
-    symmetric = windows.before == windows.after
-    if not symmetric or any(2 * pad > size for pad, size in zip(windows.before, windows.kernel, strict=True)):
+    if windows.before != windows.after or any(count < 1 for count in windows.counts):
+        return None
+    if any(2 * pad > size for pad, size in zip(windows.before, windows.kernel, strict=True)):
         return None
     function = (module.max_pool1d, module.max_pool2d, module.max_pool3d)[rank - 1]
     return np.asarray(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx
 
@@ -90,12 +91,42 @@ def spec_dtype(element: str) -> str:
     return "string" if element == "string" else str(declared_dtype(element).name)
 
 
-def round_to(values: Array, element: str) -> Array:
-    """`values` rounded to the nearest numbers of a floating element type, in that type.
+@cache
+def narrow_format(element: str) -> tuple[int, int, float]:
+    """Of a type that ml_dtypes holds: binary digits behind the first, exponent of the least normal, largest number."""
+    info = ml_dtypes.finfo(declared_dtype(element))  # type: ignore[no-untyped-call]
+    return int(info.nmant), int(info.minexp), float(info.max)
 
-    Out of range becomes infinity (ml_dtypes' rule for bfloat16 and numpy's for the others).
+
+def round_to(values: Array, element: str) -> Array:
+    """`values` rounded once to the nearest numbers of a floating element type, ties to even, in that type.
+
+    Out of range becomes infinity where the type has one (ml_dtypes' rule for bfloat16 and numpy's for the others).
     """
-    return values.astype(declared_dtype(element))
+    target = declared_dtype(element)
+    if element in ("float16", "float", "double") or (element == "bfloat16" and values.dtype == np.float32):
+        return values.astype(target)
+    # ml_dtypes converts through float32, and some formats through float16, which rounds twice.
+    wide = _odd_float64(values)
+    stored_digits, lowest_exponent, _ = narrow_format(element)
+    _, exponent = np.frexp(wide)
+    spacing = np.maximum(exponent - 1, lowest_exponent) - stored_digits
+    return np.asarray(np.ldexp(np.rint(np.ldexp(wide, -spacing)), spacing)).astype(target)
+
+
+def _odd_float64(values: Array) -> Array:
+    """`values` in float64, exactly or rounded to odd: a further rounding to fewer bits is then that of `values`.
+
+    Source: Boldo & Melquiond, Emulation of FMA and correctly rounded sums: proved algorithms using rounding to odd,
+        IEEE Transactions on Computers 57(4), 2008 (doi 10.1109/TC.2007.70819).
+    """
+    if values.dtype.kind not in "iu" or values.dtype.itemsize < 8:
+        return values.astype(np.float64)
+    # 53 bits of an integer are kept: the last of them says whether any below it is set.
+    low = np.bitwise_and(values, values.dtype.type(2047))
+    sticky = np.bitwise_or(values - low, np.where(low != 0, 2048, 0).astype(values.dtype))
+    exact = (values < 2**53) & (values > (0 if values.dtype.kind == "u" else -(2**53)))
+    return np.where(exact, values, sticky).astype(np.float64)
 
 
 def type_of_proto(proto: onnx.TypeProto) -> str:

@@ -45,6 +45,8 @@ def log_softmax(x: Array, axis: int) -> Array:
 
 
 def _hardmax(x: Array, axis: int) -> Array:
+    if x.size == 0:
+        return x
     result = np.zeros_like(x)
     np.put_along_axis(result, np.expand_dims(np.argmax(x, axis=axis), axis), 1, axis=axis)
     return result
@@ -97,7 +99,8 @@ def _elu(call: Call) -> Array:
 def _celu(call: Call) -> Array:
     x = call.inputs[0]
     alpha = x.dtype.type(call.get("alpha", 1.0))
-    return np.asarray(np.maximum(x, 0) + np.minimum(0, alpha * np.expm1(x / alpha)))
+    # The operator's function body keeps the sign of a zero, which the sum of the formula does not.
+    return np.asarray(np.where(x == 0, x, np.maximum(x, 0) + np.minimum(0, alpha * np.expm1(x / alpha))))
 
 
 def _selu(call: Call) -> Array:
@@ -123,15 +126,17 @@ def _hard_swish(x: Array) -> Array:
 
 def _thresholded_relu(call: Call) -> Array:
     x = call.inputs[0]
-    return np.asarray(np.where((x > call.get("alpha", 1.0)) | np.isnan(x), x, x.dtype.type(0)))
+    # NaN is not greater than alpha: "y = 0 otherwise".
+    return np.asarray(np.where(x > call.get("alpha", 1.0), x, x.dtype.type(0)))
 
 
 def _shrink(call: Call) -> Array:
     x = call.inputs[0]
     lambd, bias = call.get("lambd", 0.5), call.get("bias", 0.0)
     above, below = x > lambd, x < -lambd
+    # NaN is on neither side: "otherwise, y = 0".
     shrunk = np.where(below, x + x.dtype.type(bias), np.where(above, x - x.dtype.type(bias), x.dtype.type(0)))
-    return np.asarray(np.where(np.isnan(x), x, shrunk)).astype(x.dtype)
+    return np.asarray(shrunk).astype(x.dtype)
 
 
 def _swish(call: Call) -> Array:

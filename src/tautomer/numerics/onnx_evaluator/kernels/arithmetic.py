@@ -47,13 +47,14 @@ def variadic(function: Callable[[Array, Array], Array]) -> Kernel:
     return lambda call: np.asarray(reduce(function, call.inputs))
 
 
-def _divide(a: Array, b: Array) -> Array:
+def divide(a: Array, b: Array) -> Array:
+    """The quotient; of integers, truncated toward zero without leaving them."""
     if a.dtype.kind not in "iu":
         return np.asarray(np.divide(a, b))
     quotient = np.asarray(np.floor_divide(a, b))
     if a.dtype.kind == "u":
         return quotient
-    # Integer division truncates; numpy's rounds down.
+    # numpy's integer division rounds down.
     inexact_negative = (np.remainder(a, b) != 0) & ((a < 0) != (b < 0)) & (np.asarray(b) != 0)
     return np.asarray(quotient + inexact_negative.astype(quotient.dtype))
 
@@ -70,7 +71,9 @@ def _pow(call: Call) -> Array:
     if a.dtype.kind in "iu" and b.dtype.kind in "iu":
         if np.any(b < 0):
             return np.asarray(np.trunc(np.power(a.astype(np.float64), b)).astype(a.dtype))
-        return np.asarray(np.power(a, b.astype(np.uint64) if a.dtype == np.uint64 else b).astype(a.dtype))
+        # numpy has no integer type for a signed base and a uint64 exponent, and would compute in float64.
+        exponent = b.astype(np.uint64 if a.dtype == np.uint64 else np.int64)
+        return np.asarray(np.power(a, exponent).astype(a.dtype))
     if a.dtype.kind in "iu":
         return np.asarray(np.power(a.astype(np.float64), b).astype(a.dtype))
     return np.asarray(np.power(a, b).astype(a.dtype))
@@ -175,7 +178,7 @@ KERNELS: Mapping[str, Kernel] = {
     "Clip": _clip,
     "Cos": unary(np.cos),
     "Cosh": unary(np.cosh),
-    "Div": binary(_divide),
+    "Div": binary(divide),
     "Equal": _compare(np.equal),
     "Erf": unary(_erf),
     "Exp": unary(np.exp),

@@ -102,7 +102,7 @@ def _attention(call: Call) -> tuple[Array, Array, Array, Array]:
         exposed = probabilities
     y = np.matmul(probabilities, v)
     if call.inputs[0].ndim == 3:
-        y = y.transpose(0, 2, 1, 3).reshape(y.shape[0], y.shape[2], -1)
+        y = y.transpose(0, 2, 1, 3).reshape(y.shape[0], y.shape[2], y.shape[1] * y.shape[3])
     return y, present_key, present_value, exposed
 
 

@@ -13,12 +13,13 @@ from tautomer.numerics.onnx_evaluator.element_types import (
     Array,
     declared_dtype,
     element_of,
+    narrow_format,
     round_to,
     storage_dtype,
 )
 
 _PRECISION_BITS = {"float16": 11, "bfloat16": 8, "float": 24, "double": 53}
-_FLOAT8_MAX = {"float8e4m3fn": 448.0, "float8e4m3fnuz": 240.0, "float8e5m2": 57344.0, "float8e5m2fnuz": 57344.0}
+_FLOAT8 = ("float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz")
 
 
 def _cast(call: Call) -> Array:
@@ -36,13 +37,15 @@ def convert_elements(call: Call, target: str) -> Array:
         return _print(x, source)
     if target in FLOATS:
         return _to_float(call, x, source, target).astype(computed)
-    if target in _FLOAT8_MAX:
+    if target in _FLOAT8:
         return _to_float8(x, target, bool(call.get("saturate", 1)))
     if target == "float8e8m0":
         return _to_float8e8m0(x, bool(call.get("saturate", 1)), str(call.get("round_mode", "up")))
     if target == "bool":
         return np.asarray(x != 0)
-    if target.startswith("complex") or target.startswith("float"):
+    if target.startswith("float"):
+        return round_to(x, target)
+    if target.startswith("complex"):
         return np.asarray(x.astype(computed))
     return _to_integer(x, computed)
 
@@ -77,13 +80,11 @@ def _to_integer(x: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def _to_float8(x: Array, target: str, saturate: bool) -> Array:
-    dtype = declared_dtype(target)
-    wide = x.astype(np.float64)
-    result = wide.astype(np.float32).astype(dtype) if x.dtype != np.float64 else wide.astype(dtype)
     if not saturate:
-        return result
-    limit = _FLOAT8_MAX[target]
-    return np.where(np.isnan(wide), result, np.clip(wide, -limit, limit).astype(dtype)).astype(dtype)
+        return round_to(x, target)
+    _, _, limit = narrow_format(target)
+    # Clipping leaves NaN as it is.
+    return round_to(np.clip(x.astype(np.float64), -limit, limit), target)
 
 
 def _to_float8e8m0(x: Array, saturate: bool, round_mode: str) -> Array:

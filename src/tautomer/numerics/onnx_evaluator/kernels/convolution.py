@@ -9,6 +9,7 @@ import numpy as np
 
 from tautomer.numerics.onnx_evaluator.call import Call, Kernel
 from tautomer.numerics.onnx_evaluator.element_types import Array
+from tautomer.numerics.onnx_evaluator.kernels.activations import sigmoid
 from tautomer.numerics.onnx_evaluator.kernels.windows import spatial_windows
 
 
@@ -43,7 +44,12 @@ def convolve(call: Call, x: Array, w: Array) -> Array:
     return np.ascontiguousarray(product.transpose(1, 0, 3, 2)).reshape(n, m, *windows.counts)
 
 
-def _with_bias(result: Array, bias: Array | None) -> Array:
+def with_bias(result: Array, bias: Array | None) -> Array:
+    """`result` plus one number a channel.
+
+    Raises:
+        ValueError: the bias does not have one.
+    """
     if bias is None:
         return result
     if bias.shape != (result.shape[1],):
@@ -52,7 +58,7 @@ def _with_bias(result: Array, bias: Array | None) -> Array:
 
 
 def _conv(call: Call) -> Array:
-    return _with_bias(convolve(call, call.inputs[0], call.inputs[1]), call.input(2))
+    return with_bias(convolve(call, call.inputs[0], call.inputs[1]), call.input(2))
 
 
 def _conv_integer(call: Call) -> Array:
@@ -114,7 +120,7 @@ def _conv_transpose(call: Call) -> Array:
         )
     ]
     full = np.zeros((n, groups * per_group, *spans), dtype=x.dtype)
-    grouped = x.reshape(n, groups, x.shape[1] // groups, -1)
+    grouped = x.reshape(n, groups, x.shape[1] // groups, math.prod(x.shape[2:]))
     weights = w.reshape(groups, w.shape[0] // groups, per_group, *kernel)
     for tap in np.ndindex(*kernel):
         part = np.matmul(weights[(slice(None),) * 3 + tap].transpose(0, 2, 1), grouped)
@@ -124,7 +130,7 @@ def _conv_transpose(call: Call) -> Array:
         )
         full[(slice(None), slice(None), *where)] += part.reshape(n, groups * per_group, *x.shape[2:])
     cut = tuple(slice(low, low + out) for low, out in zip(before, outputs, strict=True))
-    return _with_bias(full[(slice(None), slice(None), *cut)], call.input(2))
+    return with_bias(full[(slice(None), slice(None), *cut)], call.input(2))
 
 
 def _col2im(call: Call) -> Array:
@@ -152,7 +158,24 @@ def _col2im(call: Call) -> Array:
     return result[(slice(None), slice(None), *cut)]
 
 
+def _causal_convolution(call: Call) -> tuple[Array, Array]:
+    """Source: ONNX operator schema CausalConvWithState-27; its function body is empty where ranks are not declared."""
+    x, w, bias, past = call.inputs[0], call.inputs[1], call.input(2), call.input(3)
+    if x.ndim != 3 or w.shape[:2] != (x.shape[1], 1):
+        raise ValueError(f"input {x.shape} and weights {w.shape} where (N, C, L) and (C, 1, K) are needed")
+    taps = w.shape[2]
+    if past is None:
+        past = np.zeros((*x.shape[:2], taps - 1), dtype=x.dtype)
+    whole = np.concatenate([past, x], axis=2)
+    windows = np.lib.stride_tricks.sliding_window_view(whole, taps, axis=2)
+    result = with_bias(np.einsum("nclk,ck->ncl", windows, w[:, 0]), bias)
+    if call.get("activation", "none") in ("silu", "swish"):
+        result = result * sigmoid(result)
+    return result, whole[:, :, whole.shape[2] - (taps - 1) :]
+
+
 KERNELS: Mapping[str, Kernel] = {
+    "CausalConvWithState": _causal_convolution,
     "Col2Im": _col2im,
     "Conv": _conv,
     "ConvInteger": _conv_integer,

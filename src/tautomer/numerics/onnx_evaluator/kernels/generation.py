@@ -42,7 +42,8 @@ def _window(*coefficients: float) -> Kernel:
     def kernel(call: Call) -> Array:
         size = int(np.asarray(call.inputs[0]).reshape(()))
         length = size if call.get("periodic", 1) else size - 1
-        angle = 2 * math.pi * np.arange(size) / max(length, 1)
+        # A symmetric window of one element divides zero by zero, in the schema's function body too.
+        angle = 2 * math.pi * np.arange(size) / np.float64(length)
         total = sum(weight * np.cos(order * angle) for order, weight in enumerate(coefficients))
         return np.asarray(total + np.zeros(size)).astype(call.output_dtype())
 

@@ -52,7 +52,7 @@ def _gather_nd(call: Call) -> Array:
         raise ValueError(f"indices of {depth} coordinates for an input of rank {x.ndim} with {batch} batch dimensions")
     groups = math.prod(x.shape[:batch])
     source = x.reshape(groups, *x.shape[batch:])
-    coordinates = indices.reshape(groups, -1, depth)
+    coordinates = indices.reshape(groups, math.prod(indices.shape[batch:-1]), depth)
     where = [np.arange(groups).reshape(-1, 1)]
     where += [counted_from_front(coordinates[..., index], source.shape[1 + index]) for index in range(depth)]
     picked = source[tuple(np.broadcast_arrays(*where, np.zeros(coordinates.shape[:2], dtype=np.int64))[:-1])]

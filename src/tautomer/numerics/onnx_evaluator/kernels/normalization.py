@@ -82,7 +82,7 @@ def _group_normalization(call: Call) -> Array:
     expected = groups if call.opset < 21 else channels
     if scale.shape != (expected,) or bias.shape != (expected,):
         raise ValueError(f"scale {scale.shape} and bias {bias.shape} where opset {call.opset} needs ({expected},)")
-    y, _, _ = _normalized(x.reshape(n, groups, -1), (2,), call.get("epsilon", 1e-5))
+    y, _, _ = _normalized(x.reshape(n, groups, -1 if x.size else 0), (2,), call.get("epsilon", 1e-5))
     if call.opset < 21:
         scale, bias = np.repeat(scale, channels // groups), np.repeat(bias, channels // groups)
     return np.asarray(y.reshape(x.shape) * _per_channel(scale, x.ndim) + _per_channel(bias, x.ndim))

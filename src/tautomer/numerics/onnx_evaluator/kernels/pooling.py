@@ -60,7 +60,7 @@ def _max_pool(call: Call) -> Array | tuple[Array, Array]:
         positions = np.arange(np.prod(sizes)).reshape(sizes[::-1]).T
     else:
         positions = np.arange(np.prod(sizes)).reshape(sizes)
-    places = windows.view(positions[None, None], -1).reshape(1, 1, *windows.counts, -1)
+    places = windows.view(positions[None, None], -1).reshape(1, 1, *windows.counts, math.prod(windows.kernel))
     flat = view.reshape(*view.shape[: x.ndim], math.prod(view.shape[x.ndim :]))
     # Padding must never win, even against -inf.
     real = np.broadcast_to(places >= 0, flat.shape)
@@ -68,6 +68,27 @@ def _max_pool(call: Call) -> Array | tuple[Array, Array]:
     indices = np.take_along_axis(np.broadcast_to(places, flat.shape), first[..., None], axis=-1)[..., 0]
     planes = np.arange(x.shape[0] * x.shape[1]).reshape(x.shape[0], x.shape[1], *(1,) * len(sizes))
     return values, (indices + planes * np.prod(sizes)).astype(np.int64)
+
+
+def _max_unpool(call: Call) -> Array:
+    x, places, wanted = call.inputs[0], call.inputs[1], call.input(2)
+    kernel = call.get("kernel_shape")
+    rank = len(kernel)
+    strides = call.get("strides") or [1] * rank
+    pads = call.get("pads") or [0] * (2 * rank)
+    sizes = [
+        (x.shape[2 + axis] - 1) * strides[axis] - pads[axis] - pads[axis + rank] + kernel[axis] for axis in range(rank)
+    ]
+    inferred = (*x.shape[:2], *sizes)
+    full = np.zeros(math.prod(inferred), dtype=x.dtype)
+    full[places.reshape(-1)] = x.reshape(-1)
+    full = full.reshape(inferred)
+    if wanted is None:
+        return full
+    # Indices count in the inferred shape, and a larger output gets zeros behind it: so the schema's tests have it.
+    result = np.zeros([int(size) for size in wanted], dtype=x.dtype)
+    result[tuple(slice(0, size) for size in inferred)] = full
+    return result
 
 
 def _lp_pool(call: Call) -> Array:
@@ -107,4 +128,5 @@ KERNELS: Mapping[str, Kernel] = {
     "GlobalMaxPool": _global_max,
     "LpPool": _lp_pool,
     "MaxPool": _max_pool,
+    "MaxUnpool": _max_unpool,
 }

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import onnx
 
 from tautomer.numerics.onnx_evaluator.call import Call, Kernel, axis_of
-from tautomer.numerics.onnx_evaluator.element_types import Array, declared_dtype, element_of
+from tautomer.numerics.onnx_evaluator.element_types import Array, declared_dtype, element_of, narrow_format, round_to
 from tautomer.numerics.onnx_evaluator.kernels.convolution import convolve
 
 _INTEGER_RANGES = {
@@ -58,12 +57,13 @@ def _quantize(call: Call) -> Array:
     if element in _INTEGER_RANGES:
         shifted = None if zero_point is None else _spread(zero_point, call, call.inputs[0].shape)
         return _to_integers(quotient, shifted, element)
-    dtype = declared_dtype(element)
     if zero_point is not None and element == "float4e2m1":
         quotient = quotient + _spread(zero_point, call, x.shape).astype(quotient.dtype)
-    if call.get("saturate", 1):
-        return np.asarray(onnx.numpy_helper.saturate_cast(quotient, dtype))
-    return np.asarray(quotient.astype(dtype))
+    # The attribute is about the formats of eight bits; what has no infinity and no NaN always saturates.
+    if call.get("saturate", 1) or element == "float4e2m1":
+        _, _, largest = narrow_format(element)
+        quotient = np.clip(quotient, -largest, largest)
+    return round_to(quotient, element)
 
 
 def _dequantize(call: Call) -> Array:

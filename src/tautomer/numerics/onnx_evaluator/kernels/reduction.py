@@ -9,6 +9,7 @@ import numpy as np
 
 from tautomer.numerics.onnx_evaluator.call import Call, Kernel, axis_of
 from tautomer.numerics.onnx_evaluator.element_types import Array
+from tautomer.numerics.onnx_evaluator.kernels.arithmetic import divide
 
 _Reduce = Callable[[Array, Any, bool], Array]
 
@@ -47,8 +48,8 @@ def _extremum(function: Any, highest: bool) -> _Reduce:
 
 def _mean(x: Array, axes: Any, keep: bool) -> Array:
     if x.dtype.kind in "iu":
-        total = np.sum(x, axis=axes, keepdims=keep)
-        return np.asarray(np.trunc(total / (x.size / max(np.size(total), 1))))
+        total = np.asarray(np.sum(x, axis=axes, keepdims=keep))
+        return divide(total, np.asarray(x.size // max(total.size, 1), dtype=total.dtype))
     return np.asarray(np.mean(x, axis=axes, keepdims=keep))
 
 

@@ -6,12 +6,15 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from tautomer.numerics.onnx_evaluator.call import Call, Kernel, axis_of
 from tautomer.numerics.onnx_evaluator.element_types import Array
+
+_MOVES_AT_SCALE_ONE = ("tf_crop_and_resize", "tf_half_pixel_for_nn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +107,6 @@ def _resize_axis(call: Call, modes: tuple[str, str], x: Array, index: int, axis:
     return total, outside
 
 
-def _round_half_up(value: float) -> int:
-    return math.floor(value + 0.5)
-
-
 def _axes(call: Call, shape: Sequence[int]) -> dict[int, _Axis]:
     rank = len(shape)
     roi = call.input(1) if call.opset >= 11 else None
@@ -130,11 +129,12 @@ def _axes(call: Call, shape: Sequence[int]) -> dict[int, _Axis]:
     crops = call.get("coordinate_transformation_mode") == "tf_crop_and_resize"
     policy = call.get("keep_aspect_ratio_policy", "stretch")
     if has_sizes and policy != "stretch":
-        ratios = [int(size) / shape[axis] for size, axis in zip(numbers, selected, strict=True)]
+        # In fractions, because a length of a half more than an integer is rounded up.
+        ratios = [Fraction(int(size), shape[axis]) for size, axis in zip(numbers, selected, strict=True)]
         common = min(ratios) if policy == "not_larger" else max(ratios)
+        lengths = [math.floor(common * shape[axis] + Fraction(1, 2)) for axis in selected]
         return {
-            axis: _Axis(shape[axis], _round_half_up(common * shape[axis]), common, starts[i], ends[i])
-            for i, axis in enumerate(selected)
+            axis: _Axis(shape[axis], lengths[i], float(common), starts[i], ends[i]) for i, axis in enumerate(selected)
         }
     axes = {}
     for i, axis in enumerate(selected):
@@ -159,7 +159,7 @@ def _resize(call: Call) -> Array:
     crops = transformation == "tf_crop_and_resize"
     outsides: list[tuple[int, Array]] = []
     for index, axis in _axes(call, x.shape).items():
-        if axis.length == axis.resized and axis.scale == 1.0 and not crops:
+        if axis.length == axis.resized and axis.scale == 1.0 and transformation not in _MOVES_AT_SCALE_ONE:
             continue
         work, outside = _resize_axis(call, (mode, transformation), work, index, axis)
         outsides.append((index, outside))

@@ -83,7 +83,8 @@ def spatial_windows(call: Call, sizes: Sequence[int], kernel: Sequence[int], *, 
     dilations = tuple(call.get("dilations") or (1,) * rank)
     pads = list(call.get("pads") or [0] * (2 * rank))
     auto_pad = call.get("auto_pad", "NOTSET") or "NOTSET"
-    round_up = bool(call.get("ceil_mode", 0))
+    # Without padding both modes give the same number of windows: the schemas add one before they divide and round up.
+    round_up = bool(call.get("ceil_mode", 0)) and auto_pad != "VALID"
     if not len(kernel) == len(strides) == len(dilations) == rank or len(pads) != 2 * rank:
         raise ValueError(f"kernel {kernel}, strides {strides}, dilations {dilations}, pads {pads} for {rank} axes")
     before, after, counts = [], [], []
