@@ -182,24 +182,21 @@ def _float64(
     except NotLiftable as error:
         return {"reason": f"the source cannot be computed in float64: {error}", "replay": f"replay-{index}.safetensors"}
     exact = run.exact
-    envelope = Envelope(
-        captured,
-        tensors,
-        exact,
-        seed=prepared.seed + index,
-        samples=samples,
-        branches=branches,
-        watch=run.watched_exact,
-    )
+    again = {"seed": prepared.seed + index, "samples": samples, "branches": branches}
+    settled = taken_decisions(captured.graph, tensors, decisions.stepping, branches, lift=True)
+    envelope = Envelope(captured, tensors, exact, watch=run.watched_exact, settled=settled, **again)
     undecided = decisions.undecided(run.watched_declared, run.watched_exact, envelope.watched)
     same_decisions = None
+    if not undecided and envelope.turned:
+        # What is decided exactly is not for perturbed runs to turn, or they would explain whatever follows from it.
+        envelope = Envelope(captured, tensors, exact, decisions=settled, **again)
     if undecided:
-        again = {"seed": prepared.seed + index, "samples": samples, "branches": branches}
         taken = taken_decisions(captured.graph, tensors, [one.node for one in undecided], branches)
         same = GraphRun(captured.graph, lift=True, branches=branches.again(), decisions=taken).outputs(*tensors)
         same_envelope = Envelope(captured, tensors, same, decisions=taken, **again)
         same_decisions = _write_reference(channel, captured, same, same_envelope, f"-same-{index}")
-        envelope = Envelope(captured, tensors, exact, shifts={one.node: one.amounts for one in undecided}, **again)
+        shifts = {one.node: one.amounts for one in undecided}
+        envelope = Envelope(captured, tensors, exact, shifts=shifts, **again)
     trace = f"trace-{index}.json" if run.trace is not None else None
     return {
         **_write_reference(channel, captured, exact, envelope, f"-{index}"),

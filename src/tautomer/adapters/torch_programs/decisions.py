@@ -72,6 +72,11 @@ class Decisions:
         """Of the deciding nodes."""
         return [node.name for node in self._nodes]
 
+    @property
+    def stepping(self) -> list[str]:
+        """Of those whose results are nothing but their decisions: whole numbers, signs, truth values, places."""
+        return [node.name for node in self._nodes if base_name(node.target) in _STEPS]
+
     def undecided(
         self,
         declared: Mapping[str, torch.Tensor],
@@ -128,17 +133,30 @@ class Decisions:
 
 
 def taken_decisions(
-    graph: torch.fx.GraphModule, inputs: Sequence[torch.Tensor], names: Sequence[str], branches: Branches
+    graph: torch.fx.GraphModule,
+    inputs: Sequence[torch.Tensor],
+    names: Sequence[str],
+    branches: Branches,
+    *,
+    lift: bool = False,
 ) -> dict[str, torch.Tensor]:
-    """What nodes decide in the declared precision, by name; nodes with several results are left out."""
+    """What nodes decide in the declared precision, or in float64, by name; those with several results are left out."""
     taken: dict[str, torch.Tensor] = {}
 
     def observe(node: torch.fx.Node, result: Any) -> None:
         if node.name in names and isinstance(result, torch.Tensor):
             taken[node.name] = result.detach().clone()
 
-    GraphRun(graph, lift=False, observe=observe, branches=branches.again()).outputs(*inputs)
+    GraphRun(graph, lift=lift, observe=observe, branches=branches.again()).outputs(*inputs)
     return taken
+
+
+_STEPS = frozenset(
+    """
+    round floor ceil trunc fix to _to_copy sign sgn heaviside signbit floor_divide argmax argmin argsort
+    gt lt ge le eq ne greater less greater_equal less_equal
+    """.split()
+)
 
 
 def _decides(node: torch.fx.Node) -> bool:

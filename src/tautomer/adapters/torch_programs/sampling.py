@@ -25,6 +25,7 @@ class Envelope:
         variance: mean square deviation from the unperturbed float64 answer, by output path; floating outputs only.
         flips: whether an integer or boolean element changed in any run, by output path.
         watched: RMS deviation of watched nodes' values, by name.
+        turned: names of the settled decisions that a run took otherwise.
     """
 
     def __init__(
@@ -39,12 +40,18 @@ class Envelope:
         decisions: Mapping[str, torch.Tensor] | None = None,
         watch: Mapping[str, torch.Tensor] | None = None,
         shifts: Mapping[str, Sequence[Any]] | None = None,
+        settled: Mapping[str, torch.Tensor] | None = None,
     ) -> None:
         squares: dict[str, np.ndarray] = {}
         flips: dict[str, np.ndarray] = {}
         watched = {name: torch.zeros_like(value) for name, value in (watch or {}).items()}
 
+        self.turned: set[str] = set()
+
         def observe(node: torch.fx.Node, result: object) -> None:
+            taken = (settled or {}).get(node.name)
+            if taken is not None and isinstance(result, torch.Tensor) and not torch.equal(result, taken):
+                self.turned.add(node.name)
             base = (watch or {}).get(node.name)
             if base is not None and isinstance(result, torch.Tensor) and result.shape == base.shape:
                 watched[node.name] += torch.nan_to_num(result - base, nan=0.0, posinf=0.0, neginf=0.0).square()
@@ -58,7 +65,7 @@ class Envelope:
                 branches=branches.again() if branches is not None else None,
                 decisions=decisions,
                 shifts=shifts,
-                observe=observe if watched else None,
+                observe=observe if watched or settled else None,
             )
             outputs = run.outputs(*inputs)
             for path, base, value in zip(captured.output_paths, exact, outputs, strict=True):

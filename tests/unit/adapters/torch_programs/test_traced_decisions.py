@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from tautomer.adapters.torch_programs.capture import capture
-from tautomer.adapters.torch_programs.decisions import Decisions
+from tautomer.adapters.torch_programs.decisions import Decisions, taken_decisions
+from tautomer.adapters.torch_programs.lift import GraphRun
+from tautomer.adapters.torch_programs.sampling import Envelope
 from tautomer.adapters.torch_programs.trees import CallArguments
+from tautomer.numerics.branches import Branches
 
 pytestmark = pytest.mark.needs("torch")
 STD = 1e-7
@@ -58,3 +61,18 @@ def test_the_runner_up_of_an_arg_max_counts():
     declared = exact.to(torch.float32) + 1e-6
     [one] = undecided(lambda x: x.argmax(1), declared=declared, exact=exact)
     assert (one.elements, one.of) == (1, 2)
+
+
+def test_a_decision_on_exact_values_that_noise_would_turn_is_kept_in_the_envelope():
+    def scaled(x):
+        return x * torch.ceil(torch.log(torch.full((), 8.0)) / torch.log(torch.full((), 8.0)))
+
+    x = torch.randn(16)
+    captured, branches = capture(scaled, CallArguments((x,), {})), Branches()
+    exact = GraphRun(captured.graph, lift=True, branches=branches).outputs(x)
+    settled = taken_decisions(captured.graph, [x], Decisions(captured.graph).stepping, branches, lift=True)
+    free = Envelope(captured, [x], exact, seed=0, samples=8, branches=branches, settled=settled)
+    kept = Envelope(captured, [x], exact, seed=0, samples=8, branches=branches, decisions=settled)
+    assert free.turned == set(settled)
+    assert float(next(iter(free.variance.values())).array.max()) > 1e-2
+    assert float(next(iter(kept.variance.values())).array.max()) < 1e-10
