@@ -53,8 +53,9 @@ def judge_nodes(
     """Judge each node of the main graph on the values that an unoptimized session gives it.
 
     For every input set emits a `node` event for each output beyond its bound, and one `nodes` event that sums up:
-    `nodes_judged`, `nodes_without_bound` (counts by operator), `largest_ratio` with its node, `largest_ratio_by_op`,
-    and `probes_change_answer`, the outputs that are not bit for bit those of the session without probes.
+    `nodes_judged`, `nodes_without_bound` and `nodes_partly_open` (counts by operator), `largest_ratio` with its node,
+    `largest_ratio_by_op`, and `probes_change_answer`, the outputs that are not bit for bit those of the session
+    without probes.
 
     Args:
         channel: where to report.
@@ -120,6 +121,7 @@ class NodesJudgement:
         over_bound: outputs whose error exceeds its bound, in the order of the graph.
         judged: nodes with a bound.
         without_bound: nodes that have none, by operator.
+        partly_open: nodes of which some elements have none and are not the exact number rounded, by operator.
         largest: largest ratio by operator, with the node's name.
         probes_change_answer: outputs that making values visible has changed.
         sessions: how many were needed.
@@ -130,6 +132,7 @@ class NodesJudgement:
     over_bound: list[dict[str, Any]] = field(default_factory=list)
     judged: int = 0
     without_bound: Counter[str] = field(default_factory=Counter)
+    partly_open: Counter[str] = field(default_factory=Counter)
     largest: dict[str, tuple[float, str]] = field(default_factory=dict)
     probes_change_answer: list[str] = field(default_factory=list)
     sessions: int = 0
@@ -142,6 +145,7 @@ class NodesJudgement:
         return {
             "nodes_judged": self.judged,
             "nodes_without_bound": dict(sorted(self.without_bound.items())),
+            "nodes_partly_open": dict(sorted(self.partly_open.items())),
             "nodes_over_bound": len({one["position"] for one in self.over_bound}),
             "largest_ratio": ratio,
             "largest_ratio_node": node,
@@ -267,6 +271,8 @@ class _NodeJudge:
             worst = worst_element(found, exact, bound)
             if worst is None:
                 continue
+            if worst.open:
+                self.judgement.partly_open[node.op_type] += 1
             so_far = self.judgement.largest.get(node.op_type, (-1.0, ""))
             self.judgement.largest[node.op_type] = max(so_far, (worst.ratio, node.name))
             if worst.ratio > 1:

@@ -22,7 +22,7 @@ class WorstElement:
         index: its position.
         found: what the kernel gave.
         exact: the exact value.
-        judged: elements with a finite bound.
+        open: elements without a finite bound that are not the exact number, rounded.
     """
 
     ratio: float
@@ -31,13 +31,14 @@ class WorstElement:
     index: tuple[int, ...]
     found: float
     exact: float
-    judged: int
+    open: int
 
 
 def worst_element(found: Array, exact: Array, bound: Array) -> WorstElement | None:
     """Compare an output with its bound; None where no element can be judged.
 
-    Elements with an infinite bound are not judged.
+    Elements with an infinite bound are not judged. A number that the output's type may be too small for may be infinite
+    instead.
 
     Shapes:
         found (...), exact (...), bound (...)
@@ -45,7 +46,8 @@ def worst_element(found: Array, exact: Array, bound: Array) -> WorstElement | No
     judged = np.isfinite(bound)
     if not judged.any():
         return None
-    ratio = np.where(judged, _ratios(found, exact, bound), -1.0)
+    ratios = _ratios(found, exact, bound)
+    ratio = np.where(judged, ratios, -1.0)
     worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
     index = tuple(int(one) for one in worst)
     with np.errstate(all="ignore"):
@@ -57,7 +59,7 @@ def worst_element(found: Array, exact: Array, bound: Array) -> WorstElement | No
         index,
         float(found[index]),
         float(exact[index]),
-        int(np.count_nonzero(judged)),
+        int(np.count_nonzero(~judged & (ratios != 0) & ~_rounded_exactly(found, exact))),
     )
 
 
@@ -67,5 +69,12 @@ def _ratios(found: Array, exact: Array, bound: Array) -> Array:
     a, b = found.astype(np.float64), exact.astype(np.float64)
     with np.errstate(all="ignore"):
         same |= np.isnan(a) & np.isnan(b)
+        if found.dtype.kind == "f":
+            same |= np.isinf(a) & (np.sign(a) == np.sign(b)) & (np.abs(b) + bound > np.finfo(found.dtype).max)
         ratio = np.abs(a - b) / bound
     return np.where(same, 0.0, np.where(np.isnan(ratio), np.inf, ratio))
+
+
+def _rounded_exactly(found: Array, exact: Array) -> Array:
+    with np.errstate(all="ignore"):
+        return np.asarray(found == exact.astype(found.dtype))

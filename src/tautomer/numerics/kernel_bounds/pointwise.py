@@ -16,12 +16,17 @@ _SELU = (1.67326319217681884765625, 1.05070102214813232421875)
 
 
 def _binary(operation: str, node: Node) -> Running:
+    """One operation on numbers; a result that may overflow keeps its bound, since it is infinite or within it."""
     a, b = node.call.inputs
     if a.shape != b.shape and a.ndim != b.ndim and node.call.opset < 7:
         # The one-way broadcasting of old opsets aligns by an attribute; the result tells all that is needed.
         value = np.asarray(node.exact[0])
         return node.arithmetic.rounded(value, np.zeros(value.shape))
-    return getattr(node.arithmetic, operation)(node.given(0), node.given(1))  # type: ignore[no-any-return]
+    left, right = node.given(0), node.given(1)
+    result: Running = getattr(node.arithmetic.without_overflow(), operation)(left, right)
+    # IEEE 754 leaves no choice where an operand is infinite or NaN: masks of -inf are added exactly.
+    special = ~(np.isfinite(left.value) & np.isfinite(right.value)) & (left.error + right.error == 0)
+    return Running(result.value, np.where(special, 0.0, result.error))
 
 
 def _variadic(node: Node, *, mean: bool) -> Running:

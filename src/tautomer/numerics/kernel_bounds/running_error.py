@@ -5,6 +5,7 @@ Source: Wilkinson 1986 and Higham, Accuracy and Stability of Numerical Algorithm
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,11 +76,18 @@ class Arithmetic:
         self.smallest = smallest if element in _FLUSHED else smallest * self.u
         self.largest = float(ml_dtypes.finfo(element).max)  # type: ignore[no-untyped-call]
 
+    def without_overflow(self) -> Arithmetic:
+        """The same arithmetic with an exponent range that nothing leaves."""
+        found = Arithmetic(self.element, self.table, self.summation, self.input_error_u)
+        found.largest = math.inf
+        return found
+
     def given(self, values: Array) -> Running:
         """An input of the kernel: exact, but for subnormal numbers, which may be read as zero."""
         values = np.asarray(values, dtype=np.float64)
         size = np.abs(values)
-        return Running(values, np.where(size < self.smallest, size, self.input_error_u * self.u * size))
+        wider = self.input_error_u * self.u * size if self.input_error_u else 0.0
+        return Running(values, np.where(size < self.smallest, size, wider))
 
     def constant(self, value: float) -> Running:
         """A constant of the kernel, rounded to its format (Python's pi, 1/6, sqrt(2))."""
