@@ -12,18 +12,33 @@ import onnx
 
 from tautomer.adapters.onnx_files.evaluation import graph_inputs, kernel_table, load_as
 from tautomer.adapters.onnx_files.float32_islands import NarrowGraph, names_used, narrow_graph, with_float32
-from tautomer.adapters.onnx_files.minimal_subset import Subset, minimal_subset
 from tautomer.adapters.worker_api import Channel
+from tautomer.minimization import BudgetSpent, Trials, one_minimal_subset
 from tautomer.numerics.formats import overflows_from
 
 Array = np.ndarray[Any, Any]
 TESTS = 200
-"""Evaluations spent on making the list smaller: a transformer of 257 nodes that needs 32 of them took 122."""
+"""Evaluations spent at most on making the list smaller."""
 
 _EXTERNAL_FROM_BYTES = 1 << 30
 """Weights above this go into a file of their own: protobuf serializes less than 2 GiB."""
 
 _LEVELS = {"disabled": "ORT_DISABLE_ALL", "all": "ORT_ENABLE_ALL"}
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """Nodes that are enough.
+
+    Attributes:
+        items: their positions, in order.
+        tests: how many lists were tried.
+        minimal: whether none of them can be left out; False where the budget ended before that was known.
+    """
+
+    items: tuple[int, ...]
+    tests: int
+    minimal: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +126,14 @@ def _search(
                     f" (as given {before.relative_error:.2g})"
                 )
             return f"with every node in float32 {_listed(best.non_finite)} still leave the declared format"
-    found = minimal_subset(start, lambda kept: wanted(study.quality(kept)), budget=tests)
-    return Subset(tuple(sorted(found.items)), found.tests, found.minimal)
+    trials: Trials[tuple[int, ...]] = Trials(
+        lambda kept: wanted(study.quality(kept)), key=lambda kept: kept, size=lambda kept: (len(kept),), budget=tests
+    )
+    try:
+        found = tuple(one_minimal_subset(start, lambda kept: trials(tuple(kept))))
+    except BudgetSpent:
+        return Subset(trials.best if trials.best is not None else tuple(start), trials.calls, minimal=False)
+    return Subset(found, trials.calls, minimal=True)
 
 
 def _listed(names: Sequence[str]) -> str:
