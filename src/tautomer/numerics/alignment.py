@@ -6,7 +6,6 @@ in the same or in another layout. Names only propose: equal names need not mean 
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from tautomer.numerics.fingerprints import LARGEST_SUMMED, Fingerprint, FingerprintIndex, fingerprint
 
 Array = np.ndarray[Any, Any]
 
@@ -38,8 +39,14 @@ LARGEST_FUSION = 4
 """Source operators in a row that a target may make into one."""
 
 LARGEST_PERMUTED_RANK = 5
-_LARGEST_SUMMED = 1e30
-"""Mask values (-3.4e38) would drown everything else in a fingerprint's sums."""
+
+_PROBES = 16
+"""Elements that a layout is tried on before all are compared."""
+
+_SAMPLED, _SAMPLED_OFF_SHARE = 256, 0.7
+"""Of that many elements, spread over the tensor, so many are never off where at most half of all are.
+
+Of 256 independent draws that are off with probability 1/2, more than 70 % are with probability 1e-10."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,20 @@ class Layout:
         if not self.of_target:
             return source.transpose(self.axes).reshape(shape)
         return source.reshape([shape[axis] for axis in self.axes]).transpose(np.argsort(self.axes))
+
+    def viewed(self, source: Array, shape: Sequence[int], index: tuple[Array, ...]) -> Array:
+        """Some elements of `arranged(source, shape)`, without arranging all of them.
+
+        Args:
+            source: the value.
+            shape: the target's.
+            index: where the elements are in the target, one array an axis.
+        """
+        if self.axes is None or self.of_target:
+            return np.asarray(self.arranged(source, shape)[index])
+        moved = source.transpose(self.axes)
+        flat = np.ravel_multi_index(index, tuple(shape))
+        return np.asarray(moved[np.unravel_index(flat, moved.shape)])
 
 
 def layouts(source_shape: Sequence[int], target_shape: Sequence[int]) -> Iterator[Layout]:
@@ -121,7 +142,7 @@ class Match:
 def distance(one: Array, other: Array) -> float:
     """Relative RMS distance of two arrays of one shape; infinite where non-finite values are at other places."""
     with np.errstate(all="ignore"):
-        plain, other_plain = np.abs(one) <= _LARGEST_SUMMED, np.abs(other) <= _LARGEST_SUMMED
+        plain, other_plain = np.abs(one) <= LARGEST_SUMMED, np.abs(other) <= LARGEST_SUMMED
         if not np.array_equal(plain, other_plain):
             return math.inf
         same_large = one[~plain], other[~plain]
@@ -132,25 +153,81 @@ def distance(one: Array, other: Array) -> float:
     return 0.0 if gap == 0 else gap / scale if scale else math.inf
 
 
-def same(one: Array, other: Array) -> bool:
+def same(one: Array, other: Array, relative: float = SAME_RELATIVE) -> bool:
     """Whether two arrays of one shape hold the same values: as a whole, and element by element.
 
     A few elements may be off, since cancellation leaves them few right digits; but where many small ones differ beside
     large ones that do not (exp(x) and exp(x) - 1), the values are others.
+
+    Args:
+        one, other: the arrays.
+        relative: relative RMS distance up to which they may be.
     """
-    if distance(one, other) > SAME_RELATIVE:
+    if distance(one, other) > relative:
         return False
-    return _share_off(one, other, ELEMENT_RELATIVE, 1e-13) <= OFF_SHARE
+    return _share_off(one, other, ELEMENT_RELATIVE, 0.1 * relative) <= OFF_SHARE
+
+
+def find_layout(source: Array, target: Array, relative: float = SAME_RELATIVE) -> Layout | None:
+    """The likeliest layout in which a source's value is a target's; None where there is none.
+
+    Most layouts are ruled out by a few elements: none may be off by more than the whole is allowed to be.
+
+    Args:
+        source: the source's value.
+        target: the target's, of as many elements.
+        relative: relative RMS distance up to which they are the same.
+    """
+    if source.shape == target.shape and same(target, source, relative):
+        return Layout()
+    probed = _spread(target.shape, _PROBES)
+    with np.errstate(all="ignore"):
+        plain = np.abs(source) <= LARGEST_SUMMED
+        allowed = 1.01 * relative * float(np.sqrt(np.square(np.where(plain, source, 0.0)).sum()))
+    for layout in layouts(source.shape, target.shape):
+        if probed is not None and not _agree(layout.viewed(source, target.shape, probed), target[probed], allowed):
+            continue
+        if same(target, layout.arranged(source, target.shape), relative):
+            return layout
+    return None
+
+
+def _spread(shape: Sequence[int], count: int) -> tuple[Array, ...] | None:
+    """Where some elements lie that are spread over a tensor, one array an axis; None where it has no more than those.
+
+    Source: multiplicative hashing by the golden ratio, 2**32 / 1.618 (Knuth, The Art of Computer Programming, 6.4).
+    """
+    size = math.prod(shape)
+    if size <= count:
+        return None
+    positions = (np.arange(count, dtype=np.uint64) * np.uint64(2654435761)) % np.uint64(size)
+    return np.unravel_index(positions.astype(np.int64), tuple(shape))
+
+
+def _agree(one: Array, other: Array, allowed: float) -> bool:
+    """Whether no element that is a plain number is off by more than `allowed`."""
+    with np.errstate(all="ignore"):
+        off = np.abs(one - other) > allowed
+        plain = (np.abs(one) <= LARGEST_SUMMED) & (np.abs(other) <= LARGEST_SUMMED)
+    return not np.any(off & plain) and np.array_equal(np.isnan(one), np.isnan(other))
 
 
 def _share_off(one: Array, other: Array, relative: float, of_typical: float) -> float:
     """The share of elements that are apart by more than a part of themselves and a part of the typical element."""
     with np.errstate(all="ignore"):
         scale = np.abs(other)
-        plain = scale <= _LARGEST_SUMMED
+        plain = scale <= LARGEST_SUMMED
         typical = float(np.sqrt(np.mean(np.square(np.where(plain, scale, 0.0)))))
         off = plain & (np.abs(one - other) > relative * scale + of_typical * typical)
     return float(np.mean(off))
+
+
+def _mostly_off(one: Array, other: Array, typical: float) -> bool:
+    """Whether so many of some sampled elements are apart that more than half of all are (`_share_off`)."""
+    with np.errstate(all="ignore"):
+        off = np.abs(one - other) > NEAR_ELEMENT_RELATIVE * np.abs(other) + NEAR_RELATIVE**2 * typical
+        plain = np.abs(other) <= LARGEST_SUMMED
+    return float(np.mean(off & plain)) > _SAMPLED_OFF_SHARE
 
 
 @dataclass(slots=True)
@@ -163,6 +240,8 @@ class Aligner:
         missing: source values that no target value equals. None accepts equal values only; otherwise these may also be
             found by a hint alone, so that what follows a deviating value can still be compared.
         survey: only look which target value comes nearest to each missing one.
+        relative: relative RMS distance of values that are the same.
+        named: whether a target value that is called as a source value proposes that one.
         found: the matches so far, by target value name.
         near: in a survey, by source value the nearest target value, with its distance.
     """
@@ -171,28 +250,33 @@ class Aligner:
     hints: Mapping[str, Match] = field(default_factory=dict)
     missing: frozenset[str] | None = None
     survey: bool = False
+    relative: float = SAME_RELATIVE
+    named: bool = True
     near: dict[str, tuple[float, str, Match]] = field(default_factory=dict)
     found: dict[str, Match] = field(default_factory=dict)
-    _by_size: dict[int, list[tuple[float, int, str]]] = field(default_factory=dict)
+    _index: FingerprintIndex = field(init=False)
     _taken: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        """Index the source's values by size and norm."""
-        for position, (name, value) in enumerate(self.values.items()):
-            bisect.insort(self._by_size.setdefault(value.exact.size, []), (_norm(value.exact), position, name))
+        """Take the fingerprints of the source's values."""
+        self._index = FingerprintIndex({name: fingerprint(value.exact) for name, value in self.values.items()})
 
-    def match(self, name: str, value: Array) -> Match | None:
+    def match(self, name: str, value: Array, parents: Sequence[str] | None = None) -> Match | None:
         """What a target value stands for, or None. A match is remembered in `found`.
 
         Args:
             name: the target's name of it.
             value: in float64, computed from source values.
+            parents: names of the matched target values it was computed from, by which source values that are equal are
+                told apart; None where they are not known, and the source's order decides.
         """
         # Exporters name values after the source's nodes; that, too, only proposes.
-        hint = self.hints.get(name) or (Match(name, Layout(), confirmed=False) if name in self.values else None)
+        hint = self.hints.get(name)
+        if hint is None and self.named and name in self.values:
+            hint = Match(name, Layout(), confirmed=False)
         found = self._confirmed(hint, value) if hint is not None else None
         if found is None:
-            found = self._equal(value)
+            found = self._equal(value, parents)
         if found is None and self.missing is not None:
             if self.survey:
                 self._note_nearest(name, value, self.missing)
@@ -205,29 +289,41 @@ class Aligner:
 
     def _confirmed(self, hint: Match, value: Array) -> Match | None:
         arranged = self._arranged(hint.source, hint.layout, value.shape)
-        equal = arranged is not None and same(value, arranged)
+        equal = arranged is not None and same(value, arranged, self.relative)
         return Match(hint.source, hint.layout, confirmed=True) if equal else None
 
     def _expected(self, hint: Match, value: Array) -> Match | None:
         fits = self._arranged(hint.source, hint.layout, value.shape) is not None
         return Match(hint.source, hint.layout, confirmed=False) if fits else None
 
-    def _equal(self, value: Array) -> Match | None:
-        for name in self._neighbours(value, SAME_RELATIVE):
-            for layout in layouts(self.values[name].exact.shape, value.shape):
-                arranged = self._arranged(name, layout, value.shape)
-                if arranged is not None and same(value, arranged):
-                    return Match(name, layout, confirmed=True)
+    def _equal(self, value: Array, parents: Sequence[str] | None) -> Match | None:
+        near = self._index.near(fingerprint(value), self.relative)
+        if parents is not None:
+            made_from = {self.found[one].source for one in parents if one in self.found}
+            near.sort(key=lambda name: (set(self.values[name].parents) != made_from, name in self._taken))
+        else:
+            near.sort(key=self._taken.__contains__)
+        for name in near:
+            layout = find_layout(self.values[name].exact, value, self.relative)
+            if layout is not None:
+                return Match(name, layout, confirmed=True)
         return None
 
     def _note_nearest(self, target: str, value: Array, missing: frozenset[str]) -> None:
         if value.size > 1 and np.ptp(value) == 0:
             return  # a mask of ones comes near whatever is nearly one
+        sampled = _spread(value.shape, _SAMPLED)
+        some = value[sampled] if sampled is not None else value
+        mark = fingerprint(value)
+        typical = (1 + NEAR_RELATIVE) * mark.norm / math.sqrt(max(value.size, 1))
         # A product without its bias comes near the sum, and the sum comes nearer: the nearest of all is what counts.
-        for name in self._neighbours(value, NEAR_RELATIVE):
+        for name in self._neighbours(mark, NEAR_RELATIVE):
             if name not in missing or not self._reached(name):
                 continue
-            for layout in layouts(self.values[name].exact.shape, value.shape):
+            source = self.values[name].exact
+            for layout in layouts(source.shape, value.shape):
+                if sampled is not None and _mostly_off(some, layout.viewed(source, value.shape, sampled), typical):
+                    continue
                 arranged = self._arranged(name, layout, value.shape)
                 apart = distance(value, arranged) if arranged is not None else math.inf
                 if apart >= NEAR_RELATIVE or self._named(name, self.near.get(name)):
@@ -265,17 +361,10 @@ class Aligner:
             nearest = parents
         return False
 
-    def _neighbours(self, value: Array, relative: float) -> list[str]:
+    def _neighbours(self, mark: Fingerprint, relative: float) -> list[str]:
         """Source values of this size and norm; those not yet found first, then in the source's order."""
-        entries = self._by_size.get(value.size, [])
-        norm = _norm(value)
-        within = relative * norm * 1.01 + 1e-300
-        near = []
-        for other, position, name in entries[bisect.bisect_left(entries, (norm - within, -1, "")) :]:
-            if other > norm + within:
-                break
-            near.append((name in self._taken, position, name))
-        return [name for _, _, name in sorted(near)]
+        near = self._index.near(mark, relative, by_norm_alone=True)
+        return sorted(near, key=self._taken.__contains__)
 
     def _arranged(self, name: str, layout: Layout, shape: Sequence[int]) -> Array | None:
         source = self.values.get(name)
@@ -285,13 +374,3 @@ class Aligner:
         if layout.axes is not None and len(layout.axes) != rank:
             return None
         return layout.arranged(source.exact, shape)
-
-
-def _norm(array: Array) -> float:
-    """Euclidean norm of what is no mask value: no permutation or reshape changes it."""
-    with np.errstate(all="ignore"):
-        magnitude = np.abs(array)
-        plain = magnitude <= _LARGEST_SUMMED  # false for NaN, too
-        if not plain.all():
-            magnitude = np.where(plain, magnitude, 0.0)
-        return float(np.sqrt(np.square(magnitude).sum()))
