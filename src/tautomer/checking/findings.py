@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tautomer.checking.attempts import describe
+from tautomer.checking.interface import InterfaceFault
 from tautomer.checking.location import first_cause, locate_fragment, locate_kernels, locate_node
 from tautomer.checking.matching import exchanged_outputs
 from tautomer.checking.results import Conversion
@@ -36,17 +37,47 @@ class Blame:
         stage: the stage.
         verdict: the first checkpoint that shows it, where one does.
         evidence: how that is known.
+        known: whether it is: where no checkpoint could be evaluated, the runtime is not at fault by exclusion.
     """
 
     stage: Stage
     verdict: Verdict | None
     evidence: str
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A finding with what it was read from, for those who look for its cause.
+
+    Attributes:
+        finding: as far as the verdicts tell.
+        surfaced: the checkpoint at which it shows; None where nothing was run.
+        blamed: the first checkpoint that shows it; None where that is none of the converter's.
+        index: the input set that shows it most; None where it is not a matter of values.
+        interface: the difference of interfaces that it is.
+        how: how it is known which checkpoint shows it first.
+    """
+
+    finding: Finding
+    surfaced: Verdict | None = None
+    blamed: Verdict | None = None
+    index: int | None = None
+    interface: InterfaceFault | None = None
+    how: str = ""
 
 
 def findings_of(
     conversion: Conversion, runtime: Sequence[Verdict], truth: SourceTruth, training: Sequence[str]
 ) -> list[Finding]:
-    """Everything that is wrong with one pair, most telling first.
+    """Everything that is wrong with one pair, most telling first; arguments as for `suspects_of`."""
+    return [one.finding for one in suspects_of(conversion, runtime, truth, training)]
+
+
+def suspects_of(
+    conversion: Conversion, runtime: Sequence[Verdict], truth: SourceTruth, training: Sequence[str]
+) -> list[Suspect]:
+    """Everything that is wrong with one pair, most telling first, with the verdicts that say so.
 
     Args:
         conversion: checkpoints of the converter, judged.
@@ -70,7 +101,9 @@ def findings_of(
     # What an interface fault breaks shows on the other sizes; a deviation on the set converted with is another fault.
     if divergent is not None and not (frozen and all(index != 0 for index, _ in divergent.faults)):
         exchanged = exchanged_outputs(divergent.record, truth)
-        found.append(_exchange(exchanged, steps) if exchanged else _divergence(divergent, steps, runtime, training))
+        found.append(
+            _exchange(exchanged, divergent, steps) if exchanged else _divergence(divergent, steps, runtime, training)
+        )
     elif not found and steps and steps[-1].semantic_fault and steps[-1].outcome is Outcome.DIVERGENT:
         found.append(_divergence(steps[-1], steps, runtime, training))
     if not found and checker is not None and checker.faulty:
@@ -118,35 +151,22 @@ def source_failed(attempt: Any, log: str) -> Finding:
     )
 
 
-def _conversion_failed(conversion: Conversion) -> list[Finding]:
+def _conversion_failed(conversion: Conversion) -> list[Suspect]:
     verdict = next((one for one in conversion.verdicts if one.record.failure is not None), None)
     attempt = conversion.attempt
     stage = verdict.stage if verdict is not None else Stage.LOAD_MODEL
     doing = verdict.record.doing if verdict is not None else "converting"
     said = describe(attempt) if attempt is not None else "it ended"
-    evidence, category = said, CauseCategory.UNKNOWN
-    if isinstance(attempt, Refused):
-        evidence, category = _exception_evidence(attempt)
-    return [
-        Finding(
-            outcome=Outcome.FAILED,
-            symptom=_symptom(attempt),
-            stage=stage,
-            symptom_stage=stage,
-            cause=Cause(category=category, kind=_kind_of_end(attempt), evidence=evidence),
-            message=f"while {doing}: {evidence}",
-            code="TA202" if isinstance(attempt, Refused) else "TA204",
-        )
-    ]
-
-
-def _exception_evidence(attempt: Refused) -> tuple[str, CauseCategory]:
-    """The exception at the root, and the category where its class leaves no doubt."""
-    cause = attempt.attributes.get("cause") or {}
-    name = str(cause.get("type") or attempt.error_type).rpartition(".")[2]
-    unsupported = ("UnsupportedOperatorError", "DispatchError", "SymbolicValueError")
-    category = CauseCategory.INCOMPATIBILITY if name in unsupported else CauseCategory.UNKNOWN
-    return describe(attempt), category
+    finding = Finding(
+        outcome=Outcome.FAILED,
+        symptom=_symptom(attempt),
+        stage=stage,
+        symptom_stage=stage,
+        cause=Cause(category=CauseCategory.UNKNOWN, kind=_kind_of_end(attempt), evidence=said),
+        message=f"while {doing}: {said}",
+        code="TA202" if isinstance(attempt, Refused) else "TA204",
+    )
+    return [Suspect(finding, verdict, verdict)]
 
 
 def _symptom(attempt: Any) -> Symptom:
@@ -161,24 +181,23 @@ def _kind_of_end(attempt: Any) -> Kind:
     return Kind.REFUSED if isinstance(attempt, Refused) else Kind.CRASH
 
 
-def _interface_findings(conversion: Conversion, runtime: Sequence[Verdict]) -> list[Finding]:
+def _interface_findings(conversion: Conversion, runtime: Sequence[Verdict]) -> list[Suspect]:
     found = []
     refuses = any(verdict.outcome is Outcome.FAILED for verdict in runtime)
     for fault in conversion.interface:
         if fault.harmless:
             continue
         stage = fault.stage or _first_faulty(conversion.verdicts) or Stage.NODE_CONVERSION
-        found.append(
-            Finding(
-                outcome=Outcome.FAILED if refuses else Outcome.DIVERGENT,
-                symptom=Symptom.CRASH if refuses else Symptom.WRONG_MODEL,
-                stage=stage,
-                symptom_stage=Stage.RUNTIME_EXECUTION,
-                cause=Cause(category=fault.category, kind=Kind.INTERFACE, evidence=fault.message),
-                message=fault.message,
-                code="TA303",
-            )
+        finding = Finding(
+            outcome=Outcome.FAILED if refuses else Outcome.DIVERGENT,
+            symptom=Symptom.CRASH if refuses else Symptom.WRONG_MODEL,
+            stage=stage,
+            symptom_stage=Stage.RUNTIME_EXECUTION,
+            cause=Cause(category=fault.category, kind=Kind.INTERFACE, evidence=fault.message),
+            message=fault.message,
+            code="TA303",
         )
+        found.append(Suspect(finding, interface=fault))
     return found
 
 
@@ -206,6 +225,10 @@ def blame(steps: Sequence[Verdict], surfaced: Stage, index: int | None = None) -
     where a graph states a shape that its own values contradict and the optimizer then bakes it in, the optimizer is not
     at fault.
     """
+    if steps and not any(verdict.judged for verdict in steps):
+        stage = steps[0].stage if len(steps) == 1 else surfaced
+        said = "no checkpoint could be evaluated: whether the file or the runtime is at fault is not known"
+        return Blame(stage, None, said, known=False)
     first: Verdict | None = None
     for verdict in reversed(steps):
         if not verdict.judged:
@@ -247,7 +270,7 @@ def _runtime_cause(refused: Verdict, runtime: Sequence[Verdict], surfaced: Stage
     return Stage.RUNTIME_OPTIMIZATION if refused is not runtime[0] and not runtime[0].faulty else surfaced
 
 
-def _refusal(verdict: Verdict, blamed: Blame, surfaced: Stage) -> Finding:
+def _refusal(verdict: Verdict, blamed: Blame, surfaced: Stage) -> Suspect:
     attempt = verdict.record.failure
     if verdict.errors and attempt is None:
         said = error_text(verdict.errors[0].error)
@@ -265,7 +288,7 @@ def _refusal(verdict: Verdict, blamed: Blame, surfaced: Stage) -> Finding:
         category = CauseCategory.INCOMPATIBILITY
     died = attempt is not None and not isinstance(attempt, Refused)
     tail = "; the runtime runs it all the same" if blamed.stage is Stage.VALIDATION and not died else ""
-    return Finding(
+    finding = Finding(
         outcome=Outcome.FAILED,
         symptom=_symptom(attempt),
         stage=blamed.stage,
@@ -279,11 +302,12 @@ def _refusal(verdict: Verdict, blamed: Blame, surfaced: Stage) -> Finding:
         message=f"{verdict.name}: {said}" if died else f"{verdict.name} refuses the model: {said}{tail}",
         code="TA204" if died else "TA203",
     )
+    return Suspect(finding, verdict, blamed.verdict)
 
 
 def _divergence(
     surfaced: Verdict, steps: Sequence[Verdict], runtime: Sequence[Verdict], training: Sequence[str]
-) -> Finding:
+) -> Suspect:
     stage = Stage.RUNTIME_EXECUTION
     if surfaced in runtime and surfaced.stage is Stage.RUNTIME_OPTIMIZATION:
         stage = Stage.RUNTIME_OPTIMIZATION
@@ -311,7 +335,7 @@ def _divergence(
         # What follows the first of them was judged on the values it was given: several are several faults.
         evidence = f"{'; '.join(fault.text for fault in kernels[:3])}; {evidence}"
         location = locate_kernels(surfaced, kernels)
-    return Finding(
+    finding = Finding(
         outcome=Outcome.DIVERGENT,
         symptom=Symptom.WRONG_MODEL,
         stage=cause_stage,
@@ -321,13 +345,14 @@ def _divergence(
         message=f"{said}, on input set {index}; {evidence}",
         code="TA301" if kind is not Kind.INTERFACE else "TA303",
     )
+    return Suspect(finding, surfaced, blamed.verdict, index, how=blamed.evidence)
 
 
-def _exchange(exchanged: Mapping[str, str], steps: Sequence[Verdict]) -> Finding:
+def _exchange(exchanged: Mapping[str, str], surfaced: Verdict, steps: Sequence[Verdict]) -> Suspect:
     """Outputs that are right but stand in each other's places are a difference of interfaces, not of numbers."""
     blamed = blame(steps, Stage.RUNTIME_EXECUTION)
     pairs = ", ".join(f"'{path}' holds what belongs in '{other}'" for path, other in exchanged.items())
-    return Finding(
+    finding = Finding(
         outcome=Outcome.DIVERGENT,
         symptom=Symptom.WRONG_MODEL,
         stage=blamed.stage,
@@ -336,6 +361,7 @@ def _exchange(exchanged: Mapping[str, str], steps: Sequence[Verdict]) -> Finding
         message=f"outputs are in another order: {pairs}; {blamed.evidence}",
         code="TA303",
     )
+    return Suspect(finding, surfaced, blamed.verdict)
 
 
 def _severity(judgement: Judgement) -> tuple[bool, float]:
@@ -345,7 +371,7 @@ def _severity(judgement: Judgement) -> tuple[bool, float]:
 def _kind_of(judgement: Judgement, blamed: Blame, steps: Sequence[Verdict]) -> Kind:
     """Semantic where the functions differ in float64; range or stability where the arithmetic does; else kernel."""
     if blamed.verdict is None:
-        return Kind.KERNEL
+        return Kind.KERNEL if blamed.known else Kind.SEMANTIC
     saved = next((verdict for verdict in reversed(steps) if verdict.judged), blamed.verdict)
     fragments = saved.fragment_faults() or blamed.verdict.fragment_faults()
     if fragments and not any(fault.semantic for fault in fragments) and not _differs_in_float64(saved):

@@ -21,6 +21,7 @@ class FragmentFault:
         semantic: whether the function differs.
         range_fault: where the formula leaves the finite range and the source does not.
         size_u: residual in u where the function differs, else how many times the error exceeds its limit.
+        source: the source's name of the value.
     """
 
     value: str
@@ -31,6 +32,7 @@ class FragmentFault:
     semantic: bool
     range_fault: str | None
     size_u: float
+    source: str = ""
 
     def text(self) -> str:
         """One sentence."""
@@ -114,4 +116,5 @@ def _fault(fields: Mapping[str, Any]) -> FragmentFault:
         semantic=semantic,
         range_fault=fields["range_fault"],
         size_u=float(fields["semantic_residual_u"] if semantic else fields["rounding_ratio"] or 0.0),
+        source=fields["source"],
     )

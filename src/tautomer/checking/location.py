@@ -11,7 +11,19 @@ from tautomer.checking.records import NodeFault
 from tautomer.checking.verdicts import Verdict
 from tautomer.model import Location
 
-_NAMED = (re.compile(r"[Nn]ode \(([^)]+)\)"), re.compile(r"[Nn]ame: ?'([^']+)'"), re.compile(r"node name: ([^)\s]+)\)"))
+_NAMED = tuple(
+    map(
+        re.compile,
+        (
+            r"[Nn]ode \(([^)]+)\)",
+            r"[Nn]ame: ?'([^']+)'",
+            r"node name: ([^)\s]+)\)",
+            r"node with name '([^']+)'",
+            r"[Nn]ode, \(\"([^\"]+)\"",
+            r"[Nn]ode:? ?'([^']+)'",
+        ),
+    )
+)
 """How ONNX Runtime and onnx.checker name a node in their messages."""
 
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')

@@ -47,7 +47,8 @@ def with_open_cases(
         # A graph that is another function wherever it is computed is so by what it says, not by what is left unsaid.
         and one.cause.kind is not Kind.SEMANTIC
     ]
-    if not divergent or not unexplained or source.truth is None:
+    on_onnx = any(verdict.record.path is not None for verdict in conversion.verdicts)
+    if not divergent or not unexplained or source.truth is None or not on_onnx:
         return list(findings)
     attempt = bench.run(
         host,

@@ -5,13 +5,7 @@ from __future__ import annotations
 import re
 
 from tautomer.model import Finding, Outcome, Signature
-
-_PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][\w.+\- ]+){2,}")
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
-_NODE = re.compile(r"\b(?:node|val|mul|add|n\d+)_[\w.]+")
-_NUMBER = re.compile(r"[-+]?(?:0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)")
-_BRACKETED = re.compile(r"[\[({](?:#|None|,|\s|x|\.)*[\])}]")
-_LONGEST = 160
+from tautomer.model.failure_text import normalised
 
 _PROPERTIES = (
     ("shape", re.compile(r"\bshape\b")),
@@ -35,14 +29,6 @@ def signature_of(finding: Finding) -> Signature:
         operators=tuple(sorted(set(operators))),
         said=_property(finding.message) if finding.outcome is Outcome.DIVERGENT else normalised(finding.message),
     )
-
-
-def normalised(message: str) -> str:
-    """The first line of an error without names, numbers, sizes and paths."""
-    text = next(iter(message.strip().splitlines()), "")
-    for pattern, replacement in ((_PATH, "PATH"), (_QUOTED, "NAME"), (_NODE, "NAME"), (_NUMBER, "#"), (_BRACKETED, "")):
-        text = pattern.sub(replacement, text)
-    return " ".join(text.split())[:_LONGEST]
 
 
 def _property(message: str) -> str:

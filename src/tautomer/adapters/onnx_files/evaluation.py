@@ -60,10 +60,12 @@ def evaluate(
 
 
 def load_as(model: str, opset_override: int | None) -> Any:
-    """A loaded model, its opset label replaced where it is known to be stale."""
+    """A loaded model, a stale opset label replaced and a runtime's fused operators spelled out."""
+    from tautomer.adapters.onnx_files.fused_operators import spell_out
     from tautomer.numerics.onnx_evaluator import load_model
 
     loaded = load_model(Path(model))
+    spell_out(loaded.proto)
     if opset_override is not None:
         for imported in loaded.proto.opset_import:
             if imported.domain in ("", "ai.onnx"):
@@ -159,11 +161,18 @@ def as_value(output: Any) -> Any:
 
 
 def _stated_shapes(proto: Any) -> dict[str, tuple[int | None, ...]]:
-    """Shapes the graph states for its values; None for a symbolic dimension."""
+    """Shapes the graph states for values that it uses; None for a symbolic dimension.
+
+    What is stated of a value that nothing takes misleads nobody: PyTorch states shape [0] for statistics that
+    batch normalization saves in training only.
+    """
+    from tautomer.adapters.onnx_files.graph_paths import uses
+
     shapes = {}
+    used = {name for node in proto.graph.node for name in uses(node)} | {value.name for value in proto.graph.output}
     for value in [*proto.graph.value_info, *proto.graph.output]:
         tensor = value.type.tensor_type
-        if tensor.HasField("shape"):
+        if value.name in used and tensor.HasField("shape"):
             shapes[value.name] = tuple(
                 dimension.dim_value if dimension.HasField("dim_value") else None for dimension in tensor.shape.dim
             )
