@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from tautomer.errors import InternalError
 from tautomer.model import ArtifactKind, Stage
@@ -56,6 +57,41 @@ class AdapterCheckpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Lever:
+    """A setting of an adapter that a bisection may turn.
+
+    A converter takes it as `--set NAME=VALUE`, a runtime as `--to-set NAME=VALUE`; a converter's `opset` is `--opset`.
+    Where `values` depend on the model, the adapter's task says them in a `lever` event: `lever`, the name, and
+    `values`.
+
+    Attributes:
+        name: the key of the setting.
+        about: what the setting decides, as a noun phrase.
+        values: JSON values to try in the default's place, the one to prefer first.
+        default: what holds where the setting is not given.
+        in_order: whether the values are steps of a scale, so that the first that helps is the smallest change.
+        takes_list: whether the setting is a list, of which `values` are possible elements.
+        listed_by: an option that makes the task emit the `lever` event; None where it always does, or never.
+        screened_by: another lever and its value that does at once what the values of this one do in parts: unless
+            that changes how the model fails, no value of this one is tried.
+        parts: by value of a list, the values that together do the same.
+        acts_at: stages that it changes; empty where that can be any. What fails at another stage is unlikely to be
+            mended by it.
+    """
+
+    name: str
+    about: str
+    values: tuple[Any, ...] = ()
+    default: Any = None
+    in_order: bool = False
+    takes_list: bool = False
+    listed_by: str | None = None
+    screened_by: tuple[str, Any] | None = None
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    acts_at: tuple[Stage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Adapter:
     """One source, converter or runtime.
 
@@ -74,6 +110,7 @@ class Adapter:
         default_converter: for a source, the converter used when none is named; None where there is none.
         node_task: for a runtime that shows the values between its nodes, `module:function` of the task that judges each
             node on them; None where they are not visible.
+        levers: settings that a bisection may turn, the likeliest to help first.
     """
 
     name: str
@@ -88,6 +125,7 @@ class Adapter:
     float64: bool = False
     default_converter: str | None = None
     node_task: str | None = None
+    levers: tuple[Lever, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a description that contradicts itself.
@@ -105,6 +143,8 @@ class Adapter:
             wrong = "a converter states its checkpoints and what it produces"
         elif self.kind is AdapterKind.RUNTIME and any(one.level is None for one in self.checkpoints):
             wrong = "a runtime states the optimization level of each checkpoint"
+        elif len({lever.name for lever in self.levers}) != len(self.levers):
+            wrong = "two of its levers have the same name"
         elif not self.accepts:
             wrong = "it accepts nothing"
         elif list(self.checkpoints) != sorted(self.checkpoints, key=lambda one: list(Stage).index(one.stage)):

@@ -20,7 +20,7 @@ from tautomer.checking.pipeline import convert, run_runtime, run_source
 from tautomer.checking.progress import Listener
 from tautomer.checking.sources import SourceFile, recognise, resolve_converters, resolve_runtimes, sample_files
 from tautomer.checking.verdicts import values_of
-from tautomer.errors import InternalError, NotInstalledError
+from tautomer.errors import InternalError, MisuseError, NotInstalledError
 from tautomer.execution import Pool, RunFolder, Runner, RunStore
 from tautomer.model import (
     ArtifactKind,
@@ -50,7 +50,7 @@ class CheckedRun:
     models: Mapping[str, Path] = field(default_factory=dict)
 
 
-class _Silent:
+class Silent:
     """Hears nothing."""
 
     def stage(self, name: str, detail: str = "") -> None:
@@ -78,6 +78,12 @@ def run_check(
     source_file = recognise(model, trust_pickle=settings.trust_pickle)
     converters = resolve_converters(source_file, settings.via)
     runtimes = resolve_runtimes(settings.to)
+    if settings.runtime_options and not any(runtime.levers for runtime in runtimes):
+        raise MisuseError(
+            "TA101",
+            f"--to-set {next(iter(settings.runtime_options))}: {' and '.join(settings.to)} can be run in one way only.",
+            "Leave --to-set out.",
+        )
     files = sample_files(settings.inputs)
     store = RunStore(settings.run_dir)
     with store.create(source_file.path.stem) as folder, contextlib.ExitStack() as own:
@@ -89,7 +95,7 @@ def run_check(
             runtimes=runtimes,
             files=files,
             settings=settings,
-            listener=listener or _Silent(),
+            listener=listener or Silent(),
         )
 
 
@@ -133,8 +139,13 @@ def _checked(
         seed=settings.seed,
         reports=reports,
     )
-    report = _with_final_paths(report, bench.run_folder)
-    return CheckedRun(report, _finish(bench.run_folder, report, settings.keep), models)
+    return finished(bench.run_folder, report, settings.keep, models)
+
+
+def finished(folder: RunFolder, report: CheckReport, keep: Keep, models: Mapping[str, Path]) -> CheckedRun:
+    """Write a report into its run's folder, and keep of that what is to be kept."""
+    report = _with_final_paths(report, folder)
+    return CheckedRun(report, _finish(folder, report, keep), models)
 
 
 def _with_final_paths(report: CheckReport, folder: RunFolder) -> CheckReport:
@@ -218,7 +229,9 @@ def _reports(
             verdicts = []
             if conversion.model is not None:
                 label = converter.name if converter is not None else source_file.path.name
-                verdicts = run_runtime(bench, runtime, conversion, source, listener, label=label)
+                verdicts = run_runtime(
+                    bench, runtime, conversion, source, listener, label=label, options=settings.runtime_options
+                )
             if converter is None:
                 truth, verdicts = judged_among_themselves(verdicts, truth, conversion)
                 source = replace(source, truth=truth)
@@ -251,6 +264,7 @@ def settings_fields(
         "inputs": str(settings.inputs) if settings.inputs else None,
         "opset": settings.opset,
         "options": dict(settings.options),
+        "runtime_options": dict(settings.runtime_options),
         "power": settings.power,
         "timeout_s": settings.limits.timeout_s,
         "memory_bytes": settings.limits.memory_bytes,

@@ -348,10 +348,12 @@ def run_runtime(
     *,
     label: str,
     executes: Path | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> list[Verdict]:
     """Run a converted model in a runtime, at each of its levels, and judge it.
 
     Args:
+        options: the runtime's own settings, where some were given.
         executes: a file that the runtime gets in the model's place, as if its kernels computed that: to measure how
             faults of kernels are found.
     """
@@ -373,6 +375,8 @@ def run_runtime(
                 "inputs": [str(path) for path in source.inputs],
                 "feeds": conversion.feeds,
                 "level": checkpoint.level,
+                # A runtime without settings of its own need not know the argument.
+                **({"options": dict(options)} if options and runtime.levers else {}),
             },
             label=f"{checkpoint.name} {label}",
         )

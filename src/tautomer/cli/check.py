@@ -16,6 +16,7 @@ from tautomer.errors import OutputPathError
 if TYPE_CHECKING:
     from tautomer.checking import CheckedRun
     from tautomer.model import CheckSettings
+    from tautomer.report.progress import Progress
 
 STDOUT = "-"
 """What `--json` takes for stdout."""
@@ -48,6 +49,10 @@ def check(
         typer.Option(
             "--set", metavar="KEY=VALUE", help="Option for the converter, VALUE as JSON or text; repeat for several."
         ),
+    ] = None,
+    runtime_option: Annotated[
+        list[str] | None,
+        typer.Option("--to-set", metavar="KEY=VALUE", help="Option for the runtime, as --set; repeat for several."),
     ] = None,
     report: Annotated[Path | None, typer.Option(metavar="OUT.html", help="Write the report as one HTML page.")] = None,
     json: Annotated[
@@ -90,6 +95,7 @@ def check(
             inputs=inputs,
             opset=opset,
             options=converter_options(option or ()),
+            runtime_options=converter_options(runtime_option or (), flag="--to-set"),
             power=power,
             search_inputs=search_inputs,
             trust_pickle=trust_pickle,
@@ -102,6 +108,21 @@ def check(
 def _run(model: Path, settings: CheckSettings, *, html_path: Path | None, json_path: str | None) -> int:
     """Check a model and put the report where it was asked for; returns the exit status."""
     from tautomer.checking import run_check
+
+    return run_and_report(
+        lambda progress: run_check(model, settings, listener=progress), html_path=html_path, json_path=json_path
+    )
+
+
+def run_and_report(run: Callable[[Progress], CheckedRun], *, html_path: Path | None, json_path: str | None) -> int:
+    """Run what ends in a report, show its progress, and put the report where it was asked for.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        OutputPathError: a report cannot be written where it was asked for.
+    """
     from tautomer.report.output import check_writable
     from tautomer.report.progress import Progress
 
@@ -111,7 +132,7 @@ def _run(model: Path, settings: CheckSettings, *, html_path: Path | None, json_p
     if len({Path(path).resolve() for path in files}) < len(files):
         raise OutputPathError("TA144", f"both reports would go to '{html_path}'.", "Give --json another path.")
     with Progress(progress_console()) as progress:
-        checked = run_check(model, settings, listener=progress)
+        checked = run(progress)
     # The result comes first: should a file be refused now, what the check came to has been said.
     _show(checked, json_on_stdout=json_path == STDOUT, page=html_path is not None)
     _write_files(checked, html_path, None if json_path == STDOUT else json_path)

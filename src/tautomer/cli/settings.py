@@ -65,6 +65,7 @@ def check_settings(
     inputs: Path | None = None,
     opset: int | None = None,
     options: Mapping[str, Any] | None = None,
+    runtime_options: Mapping[str, Any] | None = None,
     power: bool = False,
     search_inputs: bool = False,
     trust_pickle: bool = False,
@@ -93,6 +94,7 @@ def check_settings(
         inputs=inputs,
         opset=None if opset is None else _opset(opset),
         options=dict(options or {}),
+        runtime_options=dict(runtime_options or {}),
         limits=Limits(
             timeout_s=values.get("timeout", limits.timeout_s),
             memory_bytes=round(values["memory"] * GIB) if "memory" in values else limits.memory_bytes,
@@ -106,8 +108,10 @@ def check_settings(
     )
 
 
-def converter_options(pairs: Sequence[str]) -> dict[str, Any]:
-    """The `--set KEY=VALUE` pairs; a value that is JSON is read as JSON, any other is a string. The last of a key wins.
+def converter_options(pairs: Sequence[str], *, flag: str = "--set") -> dict[str, Any]:
+    """The `--set KEY=VALUE` pairs, or those of another flag. The last of a key wins.
+
+    A value that is JSON is read as JSON, any other is a string.
 
     Raises:
         MisuseError: TA101 one is not of that form.
@@ -116,7 +120,9 @@ def converter_options(pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key.strip():
-            _refuse("TA101", f"--set {pair} is not of the form KEY=VALUE.", "Write for example --set optimize=false.")
+            _refuse(
+                "TA101", f"{flag} {pair} is not of the form KEY=VALUE.", f"Write for example {flag} optimize=false."
+            )
         try:
             # NaN and Infinity are Python's additions to JSON, not JSON.
             options[key.strip()] = json.loads(text, parse_constant=_no_constant)

@@ -35,6 +35,7 @@ class CheckSettings:
         inputs: a file or a folder of samples that replaces the model's own run inputs; None for the model's own.
         opset: ONNX opset asked for; None for the converter's default.
         options: `--set KEY=VALUE` pairs handed to the converter.
+        runtime_options: `--to-set KEY=VALUE` pairs handed to the runtimes.
         limits: for every attempt.
         seed: of every random generator.
         power: whether to seed faults into the converted model and measure the share that the check catches.
@@ -49,6 +50,7 @@ class CheckSettings:
     inputs: Path | None = None
     opset: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    runtime_options: Mapping[str, Any] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     seed: int = 0
     power: bool = False

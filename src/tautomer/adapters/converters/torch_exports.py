@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,15 +73,18 @@ _OURS = frozenset({"model", "args", "f", "kwargs", "dynamo", "opset_version", "d
 """Arguments of `torch.onnx.export` that the model module, --opset and --via decide."""
 
 
-def check_options(options: Mapping[str, Any]) -> None:
+def check_options(options: Mapping[str, Any], levers: Collection[str] = ()) -> None:
     """Refuse options that `torch.onnx.export` does not have, or that Tautomer sets itself.
+
+    Args:
+        levers: options that Tautomer adds to the exporter's.
 
     Raises:
         MisuseError: with the options there are.
     """
     import torch
 
-    known = set(inspect.signature(torch.onnx.export).parameters) - _OURS
+    known = {*(set(inspect.signature(torch.onnx.export).parameters) - _OURS), *levers}
     for name in options:
         if name not in known:
             why = "is set by Tautomer itself" if name in _OURS else "is no option of torch.onnx.export"

@@ -11,8 +11,23 @@ from collections.abc import Iterator
 from typing import Any
 
 from tautomer.adapters.converters.torch_exports import Recorder, check_options, patched, run_program
+from tautomer.adapters.converters.torch_onnx_levers import (
+    CAPTURE,
+    DECOMPOSE,
+    DECOMPOSITIONS,
+    OWN,
+    SHAPES,
+    SKIP_PASSES,
+    SKIP_RULES,
+    ExportLevers,
+    Optimizing,
+    all_dynamic,
+    pulled,
+    report_decomposable,
+    without_levers,
+)
 from tautomer.adapters.onnx_files.snapshot import SnapshotFolder
-from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind
+from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind, Lever
 from tautomer.adapters.torch_host import TORCH_HOST
 from tautomer.adapters.worker_api import Channel
 from tautomer.model import ArtifactKind, Stage
@@ -35,6 +50,17 @@ ADAPTER = Adapter(
         AdapterCheckpoint("saved", Stage.EXPORT),
     ),
     float64=True,
+    levers=(
+        # Up from the exporter's default, then below the oldest opset that its operators are written for.
+        Lever("opset", "the ONNX opset", (21, 22, 23, 24, 25, 18, 17), 20, in_order=True),
+        Lever("optimize", "whether the graph is optimized", (False,), True, acts_at=(Stage.OPTIMIZATION,)),
+        SKIP_RULES,
+        SKIP_PASSES,
+        DECOMPOSE,
+        DECOMPOSITIONS,
+        CAPTURE,
+        SHAPES,
+    ),
 )
 
 
@@ -99,23 +125,36 @@ def _export(channel: Channel, recorder: Recorder, prepared: Any, settings: dict[
     args = (*call.args, {}) if call.args and isinstance(call.args[-1], dict) and not call.kwargs else call.args
     path = channel.folder / "model" / "model.onnx"
     path.parent.mkdir()
-    check_options(settings.get("options", {}))
-    options: dict[str, Any] = {"verbose": False, **settings.get("options", {})}
+    given = settings.get("options", {})
+    check_options(given, OWN)
+    levers = ExportLevers.of(given)
+    options: dict[str, Any] = {"verbose": False, **without_levers(given)}
     if settings.get("opset") is not None:
         options["opset_version"] = settings["opset"]
-    if program.dynamic_shapes is not None and not isinstance(program.model, torch.export.ExportedProgram):
-        options["dynamic_shapes"] = program.dynamic_shapes
+    dynamic_shapes = _dynamic_shapes(program, levers)
+    if dynamic_shapes is not None and not isinstance(program.model, torch.export.ExportedProgram):
+        options["dynamic_shapes"] = dynamic_shapes
     seen: dict[str, Any] = {}
     recorder.begin(Stage.LOAD_MODEL, "capturing the program")
-    with _watched(channel, recorder, seen, prepared, settings.get("opset")):
+    with _watched(channel, recorder, seen, prepared, levers), pulled(levers):
         torch.onnx.export(program.model, args, str(path), kwargs=call.kwargs or None, dynamo=True, **options)
     recorder.checkpoint("saved", Stage.EXPORT, kind=ArtifactKind.ONNX, path=path, parent="optimized")
     return seen
 
 
+def _dynamic_shapes(program: Any, levers: ExportLevers) -> Any:
+    """What the exporter is told about dimensions; None for those of the first input set."""
+    if levers.shapes != "dynamic":
+        return program.dynamic_shapes if levers.shapes == "declared" else None
+    from tautomer.adapters.torch_programs.fitting import argument_names
+
+    call = program.input_sets[0].call
+    return all_dynamic(call.args, call.kwargs, argument_names(program.model, len(call.args)))
+
+
 @contextlib.contextmanager
 def _watched(
-    channel: Channel, recorder: Recorder, seen: dict[str, Any], prepared: Any, opset: int | None
+    channel: Channel, recorder: Recorder, seen: dict[str, Any], prepared: Any, levers: ExportLevers
 ) -> Iterator[None]:
     """Wrap what the exporter calls between its steps; everything is put back at the end."""
     from torch.onnx._internal.exporter import _core, _onnx_program
@@ -126,12 +165,15 @@ def _watched(
     labels: dict[str, int] = {}
     prepare_program, translate = core._prepare_exported_program_for_export, core._exported_program_to_onnx_program
     apis, program_apis, save = core.onnxscript_apis, programs.onnxscript_apis, programs.ONNXProgram.save
+    lower = core._handle_call_function_node_with_lowering
 
     def on_prepare(exported_program: Any, **arguments: Any) -> Any:
         seen["captured"] = exported_program
         facts = interface_facts(exported_program, prepared)
         recorder.checkpoint("captured", Stage.LOAD_MODEL, kind=ArtifactKind.EXPORTED_PROGRAM, **facts)
         recorder.begin(Stage.NODE_CONVERSION, "decomposing the captured program")
+        if "registry" in arguments:
+            report_decomposable(channel, exported_program, arguments["registry"])
         decomposed = prepare_program(exported_program, **arguments)
         seen["decomposed"] = decomposed
         recorder.checkpoint("decomposed", Stage.NODE_CONVERSION, kind=ArtifactKind.EXPORTED_PROGRAM, parent="captured")
@@ -144,6 +186,11 @@ def _watched(
         labels["registry"] = int(getattr(registry, "opset_version", 0) or 0)
         _snapshot(recorder, snapshots, program.model, name="translated", parent="decomposed", labels=labels)
         return program
+
+    def on_lower(model: Any, node: Any, *arguments: Any, **keywords: Any) -> Any:
+        # Announced one by one: a process that dies or hangs in one of them cannot say which.
+        channel.emit("translating", node=node.name, operator=str(node.target))
+        return lower(model, node, *arguments, **keywords)
 
     def on_convert_version(model: Any, target_version: int) -> Any:
         recorder.begin(Stage.NODE_CONVERSION, f"converting to opset {target_version}")
@@ -161,7 +208,10 @@ def _watched(
 
     def on_optimize(model: Any) -> Any:
         recorder.begin(Stage.OPTIMIZATION, "optimizing the ONNX graph")
-        result = program_apis.optimize(model)
+        optimizing = Optimizing(levers)
+        with optimizing.watched():
+            result = program_apis.optimize(model)
+        optimizing.report(channel)
         _snapshot(recorder, snapshots, result, name="optimized", parent="version_converted", labels={})
         return result
 
@@ -173,6 +223,7 @@ def _watched(
         for owner, name, value in (
             (core, "_prepare_exported_program_for_export", on_prepare),
             (core, "_exported_program_to_onnx_program", on_translate),
+            (core, "_handle_call_function_node_with_lowering", on_lower),
             (core, "onnxscript_apis", _Overlay(apis, convert_version=on_convert_version)),
             (programs, "onnxscript_apis", _Overlay(program_apis, optimize=on_optimize)),
             (programs.ONNXProgram, "save", on_save),

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tautomer.adapters.converters.torch_exports import Recorder, check_options, patched, run_program
-from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind
+from tautomer.adapters.converters.torch_onnx_levers import SHAPES, ExportLevers
+from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind, Lever
 from tautomer.adapters.torch_host import TORCH_HOST
 from tautomer.adapters.worker_api import Channel
 from tautomer.model import ArtifactKind, Stage
@@ -36,6 +37,11 @@ ADAPTER = Adapter(
         AdapterCheckpoint("saved", Stage.EXPORT),
     ),
     float64=False,
+    levers=(
+        Lever("opset", "the ONNX opset", (19, 18, 17, 16, 15, 14, 13, 12, 11), 20, in_order=True),
+        Lever("do_constant_folding", "whether constants are folded", (False,), True),
+        SHAPES,
+    ),
 )
 
 
@@ -68,7 +74,7 @@ def convert(
     recorder.begin(Stage.LOAD_MODEL, "loading the source")
     prepared = prepare(spec)
     verify_same_source(prepared, expected)
-    check_options(settings.get("options", {}))
+    check_options(settings.get("options", {}), (SHAPES.name,))
     traced = _trace(recorder, prepared)
     names = _input_names(prepared)
     folder = channel.folder
@@ -165,13 +171,13 @@ def _export(
     if call.kwargs or not all(isinstance(one, torch.Tensor) for one in args):
         model, args = _flattened(prepared), tuple(prepared.tensors(0))
     path.parent.mkdir()
-    options = {"input_names": list(names.values()), "do_constant_folding": fold, **settings.get("options", {})}
+    given = dict(settings.get("options", {}))
+    shapes = ExportLevers.of({name: given.pop(name) for name in (SHAPES.name,) if name in given}).shapes
+    options = {"input_names": list(names.values()), "do_constant_folding": fold, **given}
     options["do_constant_folding"] = fold and options["do_constant_folding"]
     if settings.get("opset") is not None:
         options["opset_version"] = settings["opset"]
-    axes: dict[str, dict[int, str]] = {}
-    for one in prepared.dimensions:
-        axes.setdefault(names[one.path], {})[one.axis] = one.symbol.replace(" ", "_")
+    axes = _dynamic_axes(prepared, names, shapes)
     if axes:
         options["dynamic_axes"] = axes
     if program.model.training:
@@ -179,6 +185,18 @@ def _export(
     recorder.begin(Stage.LOAD_MODEL, "tracing the program for export")
     with _watched(recorder, path.parent / UNSAVED):
         torch.onnx.export(model, args, str(path), dynamo=False, **options)
+
+
+def _dynamic_axes(prepared: Any, names: dict[str, str], shapes: str) -> dict[str, dict[int, str]]:
+    """Symbolic dimensions by graph input and axis, as the lever `shapes` stands."""
+    axes: dict[str, dict[int, str]] = {}
+    if shapes == "declared":
+        for one in prepared.dimensions:
+            axes.setdefault(names[one.path], {})[one.axis] = one.symbol.replace(" ", "_")
+    elif shapes == "dynamic":
+        for path, tensor in zip(names, prepared.tensors(0), strict=True):
+            axes[names[path]] = {axis: f"{names[path]}_{axis}" for axis in range(tensor.dim())}
+    return axes
 
 
 @contextlib.contextmanager

@@ -7,4 +7,13 @@ from __future__ import annotations
 
 from tautomer.adapters.protocols import WarmHost
 
-ONNX_HOST = WarmHost("onnx", ("numpy", "onnx", "onnx.reference", "tautomer.adapters.runtimes.sessions"))
+ONNX_HOST = WarmHost(
+    "onnx",
+    (
+        "numpy",
+        "onnx",
+        "onnx.reference",
+        "tautomer.adapters.runtimes.sessions",
+        "tautomer.adapters.onnx_files.reduction.task",  # and with it the evaluator, which most tasks need
+    ),
+)

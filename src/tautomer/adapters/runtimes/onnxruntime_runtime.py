@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind
 from tautomer.adapters.runtimes.onnx_host import ONNX_HOST
+from tautomer.adapters.runtimes.onnxruntime_options import LEVERS, SessionSettings, report_optimizers
 from tautomer.adapters.runtimes.onnxruntime_precision import emit_precision
 from tautomer.adapters.runtimes.ort_values import session_call
 from tautomer.adapters.runtimes.sessions import run_all
@@ -28,15 +30,8 @@ ADAPTER = Adapter(
         AdapterCheckpoint("ort extended", Stage.RUNTIME_OPTIMIZATION, "extended", in_between=True),
         AdapterCheckpoint("ort optimized", Stage.RUNTIME_OPTIMIZATION, "all"),
     ),
+    levers=LEVERS,
 )
-
-LEVELS = {
-    "disabled": "ORT_DISABLE_ALL",
-    "basic": "ORT_ENABLE_BASIC",
-    "extended": "ORT_ENABLE_EXTENDED",
-    "all": "ORT_ENABLE_ALL",
-}
-"""Our names of the optimization levels, and ONNX Runtime's."""
 
 
 def run(
@@ -47,8 +42,12 @@ def run(
     inputs: list[str],
     feeds: dict[str, str],
     level: str,
+    options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Load a model at one optimization level and run it on all input sets.
+
+    Args:
+        options: settings of the session, as `SessionSettings.of` takes them.
 
     Emits `loaded`, then a `run` event for each input set with the file of its values or the error, and `precision` for
     a graph with nodes in float16 or bfloat16.
@@ -58,28 +57,31 @@ def run(
     """
     import onnxruntime
 
-    def options() -> Any:
-        made = onnxruntime.SessionOptions()
-        made.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, LEVELS[level])
-        made.log_severity_level = 3
-        return made
-
+    settings = SessionSettings.of(options or {})
+    level = settings.level(level)
     stage = "runtime_load" if level == "disabled" else "runtime_optimization"
     channel.emit("stage", stage=stage, doing=f"loading with optimization {level}")
-    _compute(channel, checkpoint=checkpoint, model=model, options=options(), inputs=inputs, feeds=feeds)
-    emit_precision(channel, checkpoint=checkpoint, model=model, options=options)
+    if settings.list_optimizers and level == settings.optimization:
+        report_optimizers(channel, model, settings)
+    _compute(channel, settings, checkpoint=checkpoint, model=model, level=level, inputs=inputs, feeds=feeds)
+    emit_precision(channel, checkpoint=checkpoint, model=model, options=lambda: settings.session_options(level))
     return {"version": onnxruntime.__version__}
 
 
 def _compute(
-    channel: Channel, *, checkpoint: str, model: str, options: Any, inputs: list[str], feeds: dict[str, str]
+    channel: Channel,
+    settings: SessionSettings,
+    *,
+    checkpoint: str,
+    model: str,
+    level: str,
+    inputs: list[str],
+    feeds: dict[str, str],
 ) -> None:
     """Make a session and run it; it ends here, so that its memory is free again."""
-    import onnxruntime
-
     reset_peak_memory()
     began = time.perf_counter()
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = settings.session(model, settings.session_options(level))
     channel.emit("loaded", seconds=time.perf_counter() - began, peak_memory_bytes=peak_memory_bytes())
     run_all(
         channel,

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind
+from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind, Lever
 from tautomer.adapters.runtimes.declared_formats import declared_nodes, read_graph
 from tautomer.adapters.runtimes.onnx_host import ONNX_HOST
 from tautomer.adapters.runtimes.openvino_precision import PrecisionOfPlan, beyond_int32
 from tautomer.adapters.runtimes.sessions import run_all
 from tautomer.adapters.worker_api import Channel, peak_memory_bytes, reset_peak_memory
+from tautomer.errors import MisuseError
 from tautomer.model import BIT_STORED, ArtifactKind, Stage
 
 ADAPTER = Adapter(
@@ -30,6 +31,12 @@ ADAPTER = Adapter(
     extra="openvino",
     accepts=(ArtifactKind.ONNX,),
     checkpoints=(AdapterCheckpoint("openvino", Stage.RUNTIME_LOAD, "all"),),
+    levers=(
+        Lever("INFERENCE_NUM_THREADS", "threads of one inference", (1, 2), 0),
+        Lever("CPU_DENORMALS_OPTIMIZATION", "whether subnormal numbers are taken for zero", (False, True)),
+        Lever("EXECUTION_MODE_HINT", "what matters more, speed or accuracy", ("PERFORMANCE",), "ACCURACY"),
+        Lever("ENABLE_MMAP", "whether weights are mapped into memory", (False,), True),
+    ),
 )
 
 SETTINGS: Mapping[str, Any] = {
@@ -55,9 +62,19 @@ _LOCATION = re.compile(
 
 
 def run(
-    channel: Channel, *, model: str, checkpoint: str, inputs: list[str], feeds: dict[str, str], level: str
+    channel: Channel,
+    *,
+    model: str,
+    checkpoint: str,
+    inputs: list[str],
+    feeds: dict[str, str],
+    level: str,
+    options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Load and compile a model and run it on all input sets; `level` is ignored, since the plugin has but one.
+
+    Args:
+        options: properties of the plugin that are set besides, or in the place of, `SETTINGS`.
 
     Emits `loaded`, `precision` events with what the plugin computes in, then a `run` event for each input set with the
     file of its values or the error.
@@ -70,11 +87,12 @@ def run(
     reset_peak_memory()
     began = time.perf_counter()
     core = openvino.Core()
+    properties = {**SETTINGS, **known_properties(core, options or {})}
     with plainly_worded():
         program = core.read_model(model)
     channel.emit("stage", stage="runtime_optimization", doing="compiling the model")
     with plainly_worded():
-        compiled = core.compile_model(program, "CPU", dict(SETTINGS))
+        compiled = core.compile_model(program, "CPU", properties)
     channel.emit("loaded", seconds=time.perf_counter() - began, peak_memory_bytes=peak_memory_bytes())
     graph = read_graph(Path(model))
     capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -105,6 +123,22 @@ def run(
 
     run_all(channel, checkpoint=checkpoint, inputs=inputs, feeds=feeds, output_names=names, call=call)
     return {"version": openvino.__version__}
+
+
+def known_properties(core: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties that `--to-set` gave.
+
+    Raises:
+        MisuseError: TA101 the plugin has no such property, or it cannot be set.
+    """
+    supported = core.get_property("CPU", "SUPPORTED_PROPERTIES")
+    writable = sorted(name for name, access in dict(supported).items() if access == "RW")
+    for name in options:
+        if name not in writable:
+            raise MisuseError(
+                "TA101", f"--to-set {name}: openvino has no such setting.", f"Known: {', '.join(writable)}."
+            )
+    return dict(options)
 
 
 def import_openvino() -> Any:

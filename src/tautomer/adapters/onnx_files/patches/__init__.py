@@ -1,0 +1,1 @@
+"""Changes of a finished ONNX graph that keep its function: operators by their definitions, and another opset."""
