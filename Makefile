@@ -7,7 +7,7 @@ JOBS ?= 2
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-fast lint format bench bench-judge bench-reduce clean
+.PHONY: demo test test-fast lint format bench bench-judge bench-planted bench-reduce clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/tautomer check examples/minilm.py --via torch.onnx --via torch.onnx-legacy --report demo-report.html
@@ -28,8 +28,12 @@ format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# Some benchmarks go over a folder of defect modules: DEFECTS=FOLDER runs these, too.
+OVER_DEFECTS = benchmarks/defects.py benchmarks/reduced_defects.py benchmarks/workarounds.py
+
 bench: $(VENV)/.installed-test
-	@for script in benchmarks/*.py; do $(BIN)/python "$$script" || exit 1; done
+	@for script in $(filter-out $(OVER_DEFECTS),$(wildcard benchmarks/*.py)); do $(BIN)/python "$$script" || exit 1; done
+	@for script in $(if $(DEFECTS),$(OVER_DEFECTS)); do $(BIN)/python "$$script" "$(DEFECTS)" || exit 1; done
 
 # The judge against fixed tolerances, over real architectures: hours on a small machine; it goes on where it was stopped.
 # QUICK=--quick is the smoke test.
@@ -37,6 +41,18 @@ bench-judge: $(VENV)/.installed-test
 	$(PIP_INSTALL) --no-deps -r benchmarks/judge/requirements.txt
 	$(BIN)/python benchmarks/judge/run.py $(QUICK)
 	$(BIN)/python benchmarks/judge/cost.py
+
+# Faults planted in real architectures, found and reduced: one to two hours. QUICK=--quick is the smoke test.
+bench-planted: $(VENV)/.installed-test
+	$(PIP_INSTALL) --no-deps -r benchmarks/judge/requirements.txt
+	$(BIN)/python benchmarks/planted/run.py $(QUICK)
+
+# Reduction side by side with Polygraphy, which gets an environment of its own: it must not change what the others see.
+bench-reduce: $(VENV)/.installed-test
+	$(PYTHON) -m venv $(VENV)/polygraphy
+	$(VENV)/polygraphy/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		onnx onnxruntime numpy -r benchmarks/reduce/requirements.txt
+	$(BIN)/python benchmarks/reduce/run.py --polygraphy $(VENV)/polygraphy/bin/polygraphy
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

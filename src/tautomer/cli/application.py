@@ -11,8 +11,11 @@ from typing import Annotated
 
 import typer
 
-from tautomer.cli import check
+from tautomer.cli import bisect as bisect_command
+from tautomer.cli import check, env
+from tautomer.cli import reduce as reduce_command
 from tautomer.cli.calibrate import calibrate
+from tautomer.cli.compare import compare
 from tautomer.cli.doctor import doctor
 from tautomer.cli.errors import exit_status_of
 from tautomer.cli.list import list_adapters
@@ -53,6 +56,14 @@ def _options(
 application.command("check", short_help="Say whether a converted model is still the same.", epilog=check.EPILOG)(
     check.check
 )
+application.command("compare", short_help="Say whether two existing models are the same.", epilog=check.EPILOG)(compare)
+application.command(
+    "reduce", short_help="Find the smallest model that fails the same way.", epilog=reduce_command.EPILOG
+)(reduce_command.reduce)
+application.command("bisect", short_help="Find which setting or release makes it fail.", epilog=bisect_command.EPILOG)(
+    bisect_command.bisect
+)
+application.add_typer(env.application, name="env", short_help="Make, list and remove environments.")
 application.command("calibrate", short_help="Measure a runtime's approximated functions.")(calibrate)
 application.command("list", short_help="Name the sources, converters and runtimes.")(list_adapters)
 application.command("doctor", short_help="Say what this machine lacks for a check.")(doctor)

@@ -1,0 +1,1 @@
+"""From a faulty PyTorch program to the smallest model module that still fails: extract, print, shrink, probe."""

@@ -1,0 +1,214 @@
+"""A model as a graph of ATen operators, with every value it computes on every input set.
+
+The model is captured as its converter captures it (`torch.export`), so that sizes stay expressions where dimensions are
+dynamic. Where that is impossible, the operators are recorded from one real run, with the sizes of that run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from tautomer.adapters.torch_programs.capture import capture, source_line
+from tautomer.adapters.torch_programs.lift import is_view
+from tautomer.adapters.torch_programs.operator_calls import origin_of
+from tautomer.adapters.torch_programs.preparation import PreparedProgram
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CapturedModel:
+    """A model as a graph of ATen operators, with what each node computed on every input set.
+
+    Attributes:
+        graph: the graph.
+        values: one dict an input set, by node name.
+        how: how it was captured.
+        origins: for operators that only appear when the captured operators are decomposed, the nodes they come from.
+    """
+
+    graph: torch.fx.GraphModule
+    values: tuple[Mapping[str, Any], ...]
+    how: str
+    origins: Mapping[str, tuple[str, ...]]
+
+    def find(self, operators: Collection[str] = (), line: str | None = None) -> list[str]:
+        """Names of the nodes of these operators, as `aten.atan2.default`, made by this source line.
+
+        Where none has the operator, those it is decomposed from; where none has both, all that have the operator, then
+        all that have the line.
+        """
+        calls = [node for node in self.graph.graph.nodes if node.op == "call_function"]
+        named = [node.name for node in calls if str(node.target) in operators]
+        if not named:
+            named = [name for operator in operators for name in self.origins.get(operator, ())]
+        on_line = {node.name for node in calls if line is not None and source_line(node) == line}
+        both = [name for name in named if name in on_line]
+        return list(dict.fromkeys(both or named or [node.name for node in calls if node.name in on_line]))
+
+    def grown(self, names: Collection[str], steps: int) -> list[str]:
+        """The nodes and their neighbours up to so many steps away; a negative number takes the whole graph."""
+        calls = {node.name: node for node in self.graph.graph.nodes if node.op == "call_function"}
+        if steps < 0:
+            return list(calls)
+        found = {name for name in names if name in calls}
+        for _ in range(steps):
+            near = {one.name for name in found for one in (*calls[name].all_input_nodes, *calls[name].users)}
+            found |= near & calls.keys()
+        return [name for name in calls if name in found]
+
+
+def capture_model(prepared: PreparedProgram, *, origins: bool = True) -> CapturedModel:
+    """Capture a model and record every value on every input set.
+
+    Args:
+        prepared: the model.
+        origins: find out what the captured operators are decomposed into.
+
+    Raises:
+        Exception: whatever the model or PyTorch raises where the model can be captured in no way.
+    """
+    try:
+        program = _exported(prepared)
+        graph = program.module(check_guards=False)
+        _out_of_place(graph)
+        if any(_mutates(node) for node in graph.graph.nodes):
+            program = program.run_decompositions({})
+            graph = program.module(check_guards=False)
+        values = []
+        for index in range(len(prepared.program.input_sets)):
+            try:
+                values.append(_recorded(graph, _flat_inputs(program, prepared, index)))
+            except Exception:
+                if index == 0:
+                    raise
+        found = _origins(program) if origins else {}
+        return CapturedModel(graph, tuple(values), "torch.export", found)
+    except Exception:
+        return _recorded_operators(prepared)
+
+
+def _exported(prepared: PreparedProgram) -> Any:
+    from torch.onnx._internal.exporter import _capture_strategies as strategies
+
+    program = prepared.program
+    if isinstance(program.model, torch.export.ExportedProgram):
+        return program.model
+    if isinstance(program.model, torch.jit.ScriptModule):
+        raise TypeError("torch.export takes no ScriptModule")
+    prepared.reset()
+    call = program.input_sets[0].call.copied()
+    failed: Exception | None = None
+    try:
+        for strategy in (strategies.TorchExportNonStrictStrategy, strategies.TorchExportStrictStrategy):
+            # Without gradients nothing has to be said about them in the graph.
+            with torch.no_grad():
+                result = strategy()(program.model, call.args, call.kwargs or None, program.dynamic_shapes)
+            if result.exported_program is not None:
+                return result.exported_program
+            failed = failed or result.exception
+    finally:
+        prepared.reset()
+    raise failed or TypeError("torch.export gave nothing")
+
+
+def _recorded_operators(prepared: PreparedProgram) -> CapturedModel:
+    """The operators of one real run, sizes and decisions as they were in it."""
+    prepared.reset()
+    try:
+        captured = capture(prepared.program.callable, prepared.program.input_sets[0].call)
+    finally:
+        prepared.reset()
+    values = _recorded(captured.graph, prepared.tensors(0))
+    return CapturedModel(captured.graph, (values,), "one recorded run", {})
+
+
+def _flat_inputs(program: Any, prepared: PreparedProgram, index: int) -> list[Any]:
+    call = prepared.program.input_sets[index].call
+    keywords = dict(call.kwargs)
+    spec = program.call_spec.in_spec
+    names = spec.children()[1].context if spec is not None and keywords else None
+    if isinstance(names, list | tuple) and set(names) == set(keywords):
+        keywords = {name: keywords[name] for name in names}
+    return list(pytree.tree_leaves((call.args, keywords)))
+
+
+class _Recording(torch.fx.Interpreter):
+    """Runs a graph and keeps a copy of every value as it is when it is made."""
+
+    def __init__(self, graph: torch.fx.GraphModule) -> None:
+        super().__init__(graph)
+        self.values: dict[str, Any] = {}
+
+    def run_node(self, n: torch.fx.Node) -> Any:
+        if n.op == "call_module" and "guard" in str(n.target):
+            return None
+        result = super().run_node(n)
+        self.values[n.name] = pytree.tree_map_only(torch.Tensor, lambda one: one.detach().clone(), result)
+        return result
+
+
+def _recorded(graph: torch.fx.GraphModule, flat: Sequence[Any]) -> dict[str, Any]:
+    given = [one.detach().clone() if isinstance(one, torch.Tensor) else one for one in flat]
+    run = _Recording(graph)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        run.run(*given, enable_io_processing=False)
+    return run.values
+
+
+def _origins(program: Any) -> dict[str, tuple[str, ...]]:
+    """By operator of the decomposed program, the captured nodes it comes from."""
+    try:
+        decomposed = program.run_decompositions()
+    except Exception:  # what cannot be decomposed has no other operators
+        return {}
+    found: dict[str, list[str]] = {}
+    for node in decomposed.graph.nodes:
+        origin = origin_of(node)
+        if node.op == "call_function" and origin is not None:
+            found.setdefault(str(node.target), []).append(origin)
+    return {operator: tuple(dict.fromkeys(names)) for operator, names in found.items()}
+
+
+def _out_of_place(graph: torch.fx.GraphModule) -> None:
+    """Put operators in the place of those that write into their first argument, where nothing else sees that memory."""
+    nodes = list(graph.graph.nodes)
+    position = {node: index for index, node in enumerate(nodes)}
+    for node in nodes:
+        functional = _functional(node.target) if _mutates(node) else None
+        if functional is None or not isinstance(node.args[0], torch.fx.Node):
+            continue
+        written = node.args[0]
+        shared = _is_view(written) or any(
+            _is_view(user) and any(position[later] > position[node] for later in user.users) for user in written.users
+        )
+        if shared:
+            continue
+        node.target = functional
+        for user in list(written.users):
+            if position[user] > position[node]:
+                user.replace_input_with(written, node)
+    graph.recompile()
+
+
+def _functional(target: Any) -> Any:
+    """The operator that gives what an in-place one writes, with the same arguments; None where there is none."""
+    name = target._schema.name.rpartition("::")[2]
+    packet = getattr(torch.ops.aten, name[:-1], None) if name.endswith("_") and not name.startswith("_") else None
+    found = getattr(packet, target._overloadname, None) if packet is not None else None
+    if found is None or found._schema.is_mutable:
+        return None
+    ours, theirs = ([one.name for one in each._schema.arguments] for each in (found, target))
+    return found if ours == theirs else None
+
+
+def _is_view(node: torch.fx.Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload) and is_view(node.target)
+
+
+def _mutates(node: torch.fx.Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload) and bool(node.target._schema.is_mutable)

@@ -1,0 +1,238 @@
+"""Reduces a finding about a PyTorch model: the operators at fault are cut out with recorded values, then shrunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tautomer.adapters import registry
+from tautomer.adapters.protocols import AdapterKind, WarmHost
+from tautomer.checking.sources import sample_files
+from tautomer.minimization import Dag, connected_minimum
+from tautomer.model import Completed, Event, Signature
+from tautomer.reduction.oracle import Answer, Candidate, Session
+from tautomer.reduction.subject import Subject
+
+TASKS = "tautomer.adapters.torch_programs.reduction.task"
+
+GROWTH = (0, 1, 2, 4, -1)
+"""How many neighbours are cut out with the operators at fault, until it fails by itself; -1 is the whole model."""
+
+BATCH = 16
+LONGEST_S = 6 * 3600.0
+"""Limit of a task that makes many attempts, each with a limit of its own."""
+
+
+@dataclass(slots=True)
+class Best:
+    """The smallest model so far.
+
+    Attributes:
+        candidate, answer: the smallest that a whole check has found to fail the same way.
+        signature: what a smaller one must share.
+        program: the reduced PyTorch program, where the candidate is a part of what that is converted to.
+        pending: smaller ones that quicker answers have found since, each smaller than the one before.
+    """
+
+    candidate: Candidate
+    answer: Answer
+    signature: Signature
+    program: Candidate | None = None
+    pending: list[Candidate] = field(default_factory=list)
+
+    def proven(self, candidate: Candidate, answer: Answer) -> None:
+        """A whole check has confirmed a smaller model."""
+        self.candidate, self.answer = candidate, answer
+        self.pending = []
+
+
+def reduce_pytorch(session: Session, subject: Subject, best: Best, *, kind: str) -> bool:
+    """Look for a smaller model module; `best` holds what was found at any time.
+
+    Args:
+        kind: the artefact kind of the subject's model.
+
+    Returns:
+        Whether a part of the model fails by itself, so that there was something to shrink.
+
+    Raises:
+        BudgetSpent: no attempt is left.
+    """
+    host = registry.adapters()[AdapterKind.SOURCE, "torch"].host
+    with session.timed("cut out"):
+        state = _cut(session, subject, best, host, kind)
+    if state is None:
+        return False
+    with session.timed("shrink"):
+        if not _shrink(session, best, host, state):
+            _shrink_by_checks(session, best, host, state)
+    with session.timed("confirm"):
+        confirm(session, best)
+    return True
+
+
+def confirm(session: Session, best: Best) -> None:
+    """Find the smallest of the pending models that a whole check confirms, and make it the best."""
+    pending = best.pending
+    low, high = 0, len(pending)  # all before `low` are confirmed, or as good as; none from `high` on is
+    trial = high - 1
+    while low < high:
+        answer = session.check(pending[trial], best.signature, free=True)
+        if answer.same:
+            best.candidate, best.answer = pending[trial], answer
+            low = trial + 1
+        else:
+            high = trial
+        trial = (low + high) // 2
+    best.pending = []
+
+
+def _cut(session: Session, subject: Subject, best: Best, host: WarmHost, kind: str) -> str | None:
+    """The state file of the smallest part around the operators at fault that fails the same way."""
+    located = subject.finding.location
+    operators = located.source_node.split(" + ") if located.source_node else []
+    arguments = {
+        "spec": {
+            "path": str(subject.model),
+            "kind": kind,
+            "seed": session.settings.seed,
+            "inputs": [str(file) for file in sample_files(session.settings.inputs)],
+            "trust_pickle": session.settings.trust_pickle,
+        },
+        "operators": operators,
+        "line": located.source_line,
+    }
+    seen: set[str] = set()
+    for grow in GROWTH if operators else GROWTH[-1:]:
+        session.show("cut out")
+        attempt = session.submit(host, f"{TASKS}:extract", {**arguments, "grow": grow}, label=f"cut {grow}")
+        if not isinstance(attempt, Completed) or attempt.result.get("module") is None:
+            continue
+        written = attempt.result
+        text = Path(written["module"]).read_text("utf-8")
+        if text in seen:
+            continue
+        seen.add(text)
+        candidate = candidate_of(written, f"cut out of {subject.model.name}")
+        answer = session.check(candidate, best.signature)
+        if answer.same:
+            session.size = _size(written)
+            best.proven(candidate, answer)
+            return str(written["state"])
+    return None
+
+
+def _shrink(session: Session, best: Best, host: WarmHost, state: str) -> bool:
+    """Shrink in a worker that answers quickly; False where it does not see the failure."""
+
+    def hear(event: Event) -> None:
+        if event.name == "attempt":
+            session.attempts += 1
+            session.show("shrink")
+        elif event.name == "best":
+            session.size = _size(event.fields)
+            best.pending.append(candidate_of(event.fields, "shrunk"))
+
+    timeout_s = session.settings.limits.timeout_s
+    attempt = session.submit(
+        host,
+        f"{TASKS}:shrink",
+        {
+            "state": state,
+            "settings": probe_settings(session),
+            "seed": session.settings.seed,
+            "max_probes": session.remaining,
+            "timeout_s": min(60.0, timeout_s),
+        },
+        label="shrink",
+        timeout_s=LONGEST_S,
+        on_event=hear,
+    )
+    session.note_ending(attempt)
+    if isinstance(attempt, Completed) and attempt.result.get("module") is not None:
+        best.pending.append(candidate_of(attempt.result, "shrunk"))
+    return bool(best.pending)
+
+
+def probe_settings(session: Session) -> dict[str, Any]:
+    """The settings of a probe: those of the check."""
+    settings = session.settings
+    runtime = registry.adapters()[AdapterKind.RUNTIME, settings.to[0]]
+    return {
+        "converter": settings.via[0] if settings.via else None,
+        "opset": settings.opset,
+        "options": dict(settings.options),
+        "runtime_task": None if runtime.name == "onnxruntime" else runtime.task,
+        "runtime_options": dict(settings.runtime_options),
+    }
+
+
+def _shrink_by_checks(session: Session, best: Best, host: WarmHost, state: str) -> None:
+    """Shrink with whole checks, the largest steps first: for failures that only a whole check sees.
+
+    Raises:
+        BudgetSpent: no attempt is left.
+    """
+    smaller: str | None = _with_fewest_calls(session, best, host, state)
+    while smaller is not None:
+        state, smaller = smaller, None
+        for written in _candidates(session, host, state):
+            if _improves(session, best, written, str(written["step"])):
+                smaller = str(written["state"])
+                break
+
+
+def _with_fewest_calls(session: Session, best: Best, host: WarmHost, state: str) -> str:
+    """The state file of the program without the operators that the failure does not need."""
+    described = session.submit(host, f"{TASKS}:calls", {"state": state}, label="calls")
+    parents = described.result["parents"] if isinstance(described, Completed) else []
+    everything = frozenset(range(len(parents)))
+    states = {everything: state}
+
+    def fails(nodes: frozenset[int]) -> bool:
+        arguments = {"state": state, "kept": sorted(nodes)}
+        attempt = session.submit(host, f"{TASKS}:part", arguments, label="part") if nodes else None
+        if not isinstance(attempt, Completed) or attempt.result["module"] is None:
+            return False
+        if _improves(session, best, attempt.result, "cut out"):
+            states[nodes] = str(attempt.result["state"])
+        return nodes in states
+
+    return states[connected_minimum(Dag(parents), everything, fails)] if len(parents) > 1 else state
+
+
+def _improves(session: Session, best: Best, written: Mapping[str, Any], step: str) -> bool:
+    """Whether a whole check finds a smaller program to fail the same way; it is the best then."""
+    candidate = candidate_of(written, step, best.candidate.steps)
+    answer = session.check(candidate, best.signature)
+    if answer.same:
+        session.size = _size(written)
+        best.proven(candidate, answer)
+    return answer.same
+
+
+def _candidates(session: Session, host: WarmHost, state: str) -> Iterator[Mapping[str, Any]]:
+    """The programs one step smaller than a given one."""
+    skip = 0
+    while True:
+        arguments = {"state": state, "seed": session.settings.seed, "skip": skip, "count": BATCH}
+        attempt = session.submit(host, f"{TASKS}:candidates", arguments, label="candidates")
+        if not isinstance(attempt, Completed):
+            return
+        yield from attempt.result["candidates"]
+        skip += len(attempt.result["candidates"])
+        if attempt.result["exhausted"]:
+            return
+
+
+def candidate_of(written: Mapping[str, Any], step: str, before: tuple[str, ...] = ()) -> Candidate:
+    """The candidate that a task says it has written."""
+    beside = tuple(Path(one) for one in written.get("beside") or ())
+    return Candidate(Path(written["module"]), beside, None, (*before, step))
+
+
+def _size(written: Mapping[str, Any]) -> str:
+    counts = (("operator", int(written["calls"])), ("element", int(written["elements"])))
+    return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts)
