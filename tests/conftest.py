@@ -8,11 +8,18 @@ whole suite) so does an adapter that no test has exercised.
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections import Counter
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["pytester"]
+
+# The same examples in every run: a red suite must mean that a change broke something. HYPOTHESIS_PROFILE=default draws
+# others each time.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 REQUIRED = {
     "torch": ("torch", "onnxscript"),

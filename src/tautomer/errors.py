@@ -5,7 +5,11 @@
     |   |-- ModelFileError     TA11x  the model file is missing, corrupt, or not what its name says
     |   |-- UserCodeError      TA12x  an exception in the user's module, shown with the user's line
     |   |-- InputsError        TA13x  inputs that do not fit the model
-    |   `-- OutputPathError    TA14x  a report path that cannot be written
+    |   |-- OutputPathError    TA14x  a report, folder or run that cannot be written
+    |   `-- (MisuseError)      TA15x  no such run; two models that cannot be compared
+    |                          TA16x  a report that cannot be read
+    |                          TA17x  nothing to reduce, or not so
+    |                          TA18x  nothing to bisect, or no such release or environment
     |-- NotInstalledError      TA102  an extra is missing                                         exit status 4
     `-- InternalError          TA900  our own bug, with a request to report it                    exit status 70
 

@@ -12,6 +12,7 @@ import pytest
 from small_models import command_line
 
 from tautomer.checking import run_check
+from tautomer.checking.comparison import run_comparison
 from tautomer.execution import Pool
 from tautomer.model import CheckSettings, Limits
 
@@ -97,7 +98,8 @@ def command(pool, run_dir, tmp_path, monkeypatch, capsys):
         folder = tmp_path / "working-directory"
         folder.mkdir(exist_ok=True)
         monkeypatch.chdir(folder)
-        monkeypatch.setitem(run_check.__globals__, "Pool", Borrowed)
+        for checks in (run_check, run_comparison):
+            monkeypatch.setitem(checks.__globals__, "Pool", Borrowed)
         capsys.readouterr()
         status = main([str(one) for one in arguments] + ["--run-dir", str(run_dir)])
         return Said(status, *capsys.readouterr())

@@ -38,6 +38,7 @@ def check(*reports: Report, **changes: Any) -> CheckReport:
             "packages": {"torch": "2.13.0", "onnx": "1.23.2", "onnxruntime": "1.32.0", "onnxscript": "0.7.2"},
         },
         "settings": {
+            "model": "/models/minilm.py",
             "via": ["torch.onnx"],
             "to": ["onnxruntime"],
             "opset": None,

@@ -15,11 +15,16 @@ def prime() -> None:
     """Export one fixed trivial model through each exporter, and import what the tasks use."""
     import tqdm
 
+    import tautomer.adapters.onnx_files.comparison_alignment
     import tautomer.adapters.onnx_files.evaluation
     import tautomer.adapters.onnx_files.fragments
     import tautomer.adapters.onnx_files.mutants.proving_ground
+    import tautomer.adapters.onnx_files.named_values
     import tautomer.adapters.onnx_files.power
     import tautomer.adapters.sources.torch_source
+    import tautomer.adapters.torch_programs.comparison_alignment
+    import tautomer.adapters.torch_programs.comparison_inputs
+    import tautomer.adapters.torch_programs.conversion_replay
     import tautomer.adapters.torch_programs.preparation
     import tautomer.adapters.torch_programs.sampling
     import tautomer.numerics.onnx_evaluator  # noqa: F401

@@ -9,11 +9,11 @@ from typing import Any
 
 from tautomer.adapters.protocols import WarmHost
 from tautomer.checking.attempts import Bench
+from tautomer.checking.causes import explained_findings
 from tautomer.checking.decisions import turned_decisions, undecided_decisions
 from tautomer.checking.exercise import not_exercised
-from tautomer.checking.findings import findings_of, warnings_of
+from tautomer.checking.findings import warnings_of
 from tautomer.checking.formats import RangeReport, kept_nodes, range_report
-from tautomer.checking.open_cases import with_open_cases
 from tautomer.checking.policy_notes import policy_warnings
 from tautomer.checking.power import PowerReport, measure
 from tautomer.checking.precision import precision_notes
@@ -66,14 +66,7 @@ def pair_fields(
     """
     assert source.truth is not None
     training = list(source.facts.get("training_operators", ()))
-    findings = with_open_cases(
-        findings_of(conversion, runtime, source.truth, training),
-        bench=bench,
-        host=host,
-        conversion=conversion,
-        source=source,
-        runtime=runtime,
-    )
+    findings = explained_findings(bench, host, conversion, source, runtime)
     evaluation = _evaluation(source, conversion)
     findings = [_with_kept_nodes(one, bench, host, evaluation, besides.ranges) for one in findings]
     varying = {one["varies"] for one in source.facts.get("nondeterministic", ())}
@@ -86,7 +79,9 @@ def pair_fields(
     if failed is not None:
         log = failed.log
     worst, differences = _differences(source, runtime, conversion)
-    precision = precision_notes(event for verdict in runtime for event in verdict.record.precision)
+    computed_in = [event for verdict in runtime for event in verdict.record.precision]
+    precision = precision_notes(computed_in)
+    findings = [_with_precision(one, precision_notes(computed_in, narrower_only=True)) for one in findings]
     warnings = [*source.facts.get("notes", ()), *warnings_of(conversion, runtime), *precision]
     power = besides.power
     if power is not None:
@@ -122,6 +117,15 @@ def _with_kept_nodes(
         return finding
     kept = kept_nodes(bench, host, evaluation, label="keep in float32")
     return replace(finding, workaround=kept.workaround())
+
+
+def _with_precision(finding: Finding, narrower: Sequence[str]) -> Finding:
+    """A runtime's deviation with the narrower formats it computes in, of which nobody has proven that they are why."""
+    if finding.cause.kind is not Kind.KERNEL or not narrower:
+        return finding
+    said = f"{'; '.join(narrower)}, and rounding is allowed for in the declared formats only"
+    cause = replace(finding.cause, evidence=f"{finding.cause.evidence}; {said}")
+    return replace(finding, cause=cause, message=f"{finding.message}; {said}")
 
 
 def outcome_fields(findings: list[Finding], reasons: list[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tautomer.model import Event
+from tautomer.numerics.formats import UNIT_ROUNDOFF
 
 EVENT = "precision"
 """Name of the event: `runtime`, `checkpoint`, and either `nodes` (counts by `declared` and `computed` format, and by
@@ -24,11 +25,12 @@ class _Count:
     not_rounded: int
 
 
-def precision_notes(events: Iterable[Event]) -> list[str]:
+def precision_notes(events: Iterable[Event], *, narrower_only: bool = False) -> list[str]:
     """What `precision` events say that a user would not expect, a sentence each; nothing where all is as declared.
 
     Args:
         events: of one or several attempts. Checkpoints about which the same is to be said share a sentence.
+        narrower_only: only of nodes that are computed with fewer digits than they declare.
     """
     reporting: dict[str, set[str]] = {}
     about: dict[tuple[str, str], list[str]] = {}
@@ -37,7 +39,7 @@ def precision_notes(events: Iterable[Event]) -> list[str]:
             continue
         runtime, checkpoint = str(event.fields["runtime"]), str(event.fields["checkpoint"])
         reporting.setdefault(runtime, set()).add(checkpoint)
-        for predicate in _predicates(event.fields):
+        for predicate in _predicates(event.fields, narrower_only=narrower_only):
             checkpoints = about.setdefault((runtime, predicate), [])
             if checkpoint not in checkpoints:
                 checkpoints.append(checkpoint)
@@ -49,9 +51,11 @@ def precision_notes(events: Iterable[Event]) -> list[str]:
     ]
 
 
-def _predicates(fields: Mapping[str, Any]) -> Iterable[str]:
+def _predicates(fields: Mapping[str, Any], *, narrower_only: bool) -> Iterable[str]:
     for declared, count in _counts(fields.get("nodes", ())).items():
-        yield from _of_format(declared, count)
+        yield from _of_format(declared, count, narrower_only=narrower_only)
+    if narrower_only:
+        return
     inputs = [repr(str(name)) for name in fields.get("beyond_int32", ())]
     if inputs:
         yield (
@@ -75,10 +79,11 @@ def _counts(nodes: Iterable[Mapping[str, Any]]) -> dict[str, _Count]:
     return counts
 
 
-def _of_format(declared: str, count: _Count) -> Iterable[str]:
+def _of_format(declared: str, count: _Count, *, narrower_only: bool) -> Iterable[str]:
     """Float32 nodes are reported only where they are computed in less, so that they have no total."""
     for computed, number in count.by_computed.items():
-        if computed == declared:
+        narrower = computed in UNIT_ROUNDOFF and UNIT_ROUNDOFF[computed] > UNIT_ROUNDOFF.get(declared, 1.0)
+        if computed == declared or (narrower_only and not narrower):
             continue
         of_all = f"{number} of {count.total} {declared} nodes" if declared != "float32" else f"{number} float32 nodes"
         if computed is None:

@@ -19,6 +19,10 @@ from tautomer.execution.workers import HostSpec
 
 _CLOSE_LIMIT_S = 5.0
 
+_DEFAULT_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
+"""What the user's own variables win over. Threads that spin while they wait for each other take the processor from what
+they wait for as soon as anything else runs: 2 threads on 2 busy cores took 104 s for what takes 13 s."""
+
 
 class HostProcess:
     """A running host.
@@ -47,7 +51,7 @@ class HostProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
                 stderr=self._output,
-                env={**os.environ, **spec.environment},
+                env={**_DEFAULT_ENVIRONMENT, **os.environ, **spec.environment},
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,  # the terminal's signals are the supervisor's
             )

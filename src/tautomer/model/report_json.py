@@ -19,8 +19,8 @@ NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 """How numbers are spelled that JSON has no notation for."""
 
 
-def encode(report: CheckReport) -> bytes:
-    """The report as indented UTF-8 JSON ending in a newline; the same report always gives the same bytes.
+def encode(report: object) -> bytes:
+    """A report of dataclasses as indented UTF-8 JSON ending in a newline; the same always gives the same bytes.
 
     Field names are those of `tautomer.model`. Numbers that are not finite become the strings `nan`, `inf` and
     `-inf`; a lone surrogate, which UTF-8 cannot hold (undecodable bytes in a file name), becomes its escape.

@@ -89,7 +89,7 @@ class Progress:
         """Mark, line and style of a finished stage."""
         known = Outcome(outcome) if outcome in set(Outcome) else None
         word = "" if outcome is None or known is Outcome.EQUIVALENT else f"  {wording.spoken(str(outcome))}"
-        text = f"{wording.visible(wording.spoken(name))}  {quantities.duration(seconds)}{word}".replace("\n", " ")
+        text = f"{wording.visible(_spoken_name(name))}  {quantities.duration(seconds)}{word}".replace("\n", " ")
         encoding = self._console.encoding
         if not encoding.lower().startswith("utf"):
             text = text.encode(encoding, "replace").decode(encoding)
@@ -107,7 +107,7 @@ class Progress:
             rows.append(Text(f"{symbol} {text}", style=style or "dim", no_wrap=True, overflow="ellipsis"))
         if self._running is not None:
             name, detail = self._running
-            shown = Text(wording.visible(wording.spoken(name)), style="bold", no_wrap=True, overflow="ellipsis")
+            shown = Text(wording.visible(_spoken_name(name)), style="bold", no_wrap=True, overflow="ellipsis")
             shown.append(f"  {quantities.duration(self._elapsed_s())}", style="dim not bold")
             if detail:
                 shown.append(f"  {wording.visible(detail)}".replace("\n", " "), style="dim not bold")
@@ -115,3 +115,8 @@ class Progress:
                 self._spinner.update(text=shown)
                 rows.append(self._spinner)
         return Group(*rows)
+
+
+def _spoken_name(name: str) -> str:
+    """A stage in words; what can be typed stays as it is typed."""
+    return name if name.startswith("--") else wording.spoken(name)

@@ -94,7 +94,20 @@ def verdict(report: Report) -> str:
     return f"{report.outcome}: {report.reason or 'no finding was recorded'}"
 
 
-def next_steps(report: Report, *, kept: bool, models: Mapping[str, Any], page: bool) -> list[Fact]:
+def run_to_reduce(check: CheckReport, *, kept: bool, name: str) -> str | None:
+    """How to name a check to `tautomer reduce`; None where it cannot be: its folder is gone, or it is a comparison.
+
+    Args:
+        check: the check.
+        kept: whether the run's folder is there.
+        name: what to call it by.
+    """
+    return name if kept and check.settings.get("model") and not check.settings.get("compared") else None
+
+
+def next_steps(
+    report: Report, *, kept: bool, models: Mapping[str, Any], page: bool, run: str | None = None
+) -> list[Fact]:
     """What to do next: a file, a flag or a command, and what it gives.
 
     Args:
@@ -102,10 +115,14 @@ def next_steps(report: Report, *, kept: bool, models: Mapping[str, Any], page: b
         kept: whether the run's folder is there; where it is not, none of its files is named.
         models: by converter, the path of its model in that folder.
         page: whether the reader has the HTML page.
+        run: how to name the run to other commands; None where they cannot take it.
     """
     steps = []
     model_file = models.get(report.converter or "")
     if report.outcome in FAULTY:
+        if run is not None:
+            steps.append(Fact(f"tautomer reduce {run}", "the smallest model that fails so, with a script and an issue"))
+            steps.append(Fact(f"tautomer bisect {run}", "the setting, release or rewrite with which it does not fail"))
         if kept and model_file:
             steps.append(Fact(str(model_file), "the converted model, to look into"))
         if kept and report.log:

@@ -77,3 +77,11 @@ def test_integers_that_are_wrapped_are_named_once_though_every_input_set_reports
     ]
     [both] = precision_notes([event(beyond_int32=["a", "b"], runtime="openvino")])
     assert "'a' and 'b' hold values" in both
+
+
+def test_formats_with_fewer_digits_are_told_from_those_with_more():
+    wider, narrower = ("float16", "float32", True, 14), ("float64", "float32", None, 5)
+    both = [event(wider, narrower, runtime="openvino", beyond_int32=["ids"])]
+    assert len(precision_notes(both)) == 3
+    assert precision_notes(both, narrower_only=True) == ["openvino computes 5 of 5 float64 nodes in float32"]
+    assert precision_notes([event(("float16", None, None, 1))], narrower_only=True) == []

@@ -12,7 +12,10 @@ ACTIONS = {
     "import tautomer": "import tautomer",
     "tautomer --help": "from tautomer.cli import main; status = main(['--help'])",
     "tautomer --version": "from tautomer.cli import main; status = main(['--version'])",
-    "tautomer check --help": "from tautomer.cli import main; status = main(['check', '--help'])",
+    **{
+        f"tautomer {command} --help": f"from tautomer.cli import main; status = main(['{command}', '--help'])"
+        for command in ("check", "compare", "reduce", "bisect", "env", "calibrate", "list", "doctor")
+    },
     "a command line that is wrong": "from tautomer.cli import main; status = main(['check', '--nope']) - 2",
 }
 

@@ -130,7 +130,8 @@ def test_everything_the_report_holds_is_on_the_page() -> None:
         "topk.indices, share 0.021",
         "packages.onnxruntime 1.32.0",
         "limits.timeout_s 600.0",
-        f"Next: {samples.MODELS['torch.onnx']} the converted model, to look into",
+        f"Next: tautomer reduce {samples.RUN_ID} the smallest model that fails so",
+        f"or {samples.MODELS['torch.onnx']} the converted model, to look into",
         f"or runs/{samples.RUN_ID}/logs/export.log the log",
         "The run is kept at /runs/here",
     ):

@@ -67,7 +67,9 @@ def test_a_pair_that_was_not_run_gives_the_command_that_installs_what_is_missing
 def test_a_finding_is_followed_by_where_why_and_what_next() -> None:
     text = words(printed(SAMPLES["divergent"], 160, kept_at="runs"))
     for part in (
-        f"Next: runs/{samples.RUN_ID}/convert-torch.onnx/model/model.onnx the converted model, to look into",
+        "Next: tautomer reduce last the smallest model that fails so",
+        "tautomer bisect last the setting, release or rewrite with which it does not fail",
+        f"runs/{samples.RUN_ID}/convert-torch.onnx/model/model.onnx the converted model, to look into",
         f"runs/{samples.RUN_ID}/logs/export.log the log --report OUT.html the whole report as a page",
         "where node_ScatterElements_12 (ScatterElements), made from 'scatter_reduce' at model.py:14",
         "stage node conversion, seen at runtime execution",
@@ -90,6 +92,13 @@ def test_a_run_that_is_not_kept_names_none_of_its_files_but_the_flag_that_keeps_
     assert "export.log" not in text
 
 
+def test_a_comparison_is_not_offered_to_be_reduced() -> None:
+    check = SAMPLES["divergent"]
+    assert "tautomer reduce" in printed(check, kept_at="runs")
+    compared = dataclasses.replace(check, settings={"model": "a.onnx", "compared": {"model": "b.onnx"}})
+    assert "tautomer reduce" not in printed(compared, kept_at="runs")
+
+
 def test_the_page_is_not_offered_to_who_asked_for_it() -> None:
     assert "--report" in printed(SAMPLES["divergent"])
     assert "--report" not in printed(SAMPLES["divergent"], page=True)
@@ -97,7 +106,7 @@ def test_the_page_is_not_offered_to_who_asked_for_it() -> None:
 
 def test_a_failed_conversion_names_its_log_and_no_model() -> None:
     text = words(printed(SAMPLES["failed"], 160, kept_at="runs"))
-    assert f"Next: runs/{samples.RUN_ID}/logs/optimized.log the log" in text
+    assert f"runs/{samples.RUN_ID}/logs/optimized.log the log" in text
     assert "converted model" not in text
 
 

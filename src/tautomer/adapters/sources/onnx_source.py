@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tautomer.adapters.onnx_files.evaluation import as_value, kernel_table, to_array
+from tautomer.adapters.onnx_files.evaluation import as_value, kernel_table, load_as, to_array
 from tautomer.adapters.protocols import Adapter, AdapterKind
 from tautomer.adapters.runtimes.onnx_host import ONNX_HOST
 from tautomer.adapters.worker_api import Channel
@@ -40,11 +40,11 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = 8) -> di
     A set whose answer cannot be computed (an operator Tautomer does not know) has `s32` None and a reason.
     """
     from tautomer.adapters.tensor_file import write_values
-    from tautomer.numerics.onnx_evaluator import Evaluator, InvalidModel, load_model
+    from tautomer.numerics.onnx_evaluator import Evaluator, InvalidModel
 
     channel.emit("stage", stage="load_model", doing="loading the model")
     try:
-        loaded = load_model(Path(spec["path"]))
+        loaded = load_as(spec["path"], None)
         declared = Evaluator(loaded, lift=False).inputs
     except InvalidModel as error:
         name = Path(spec["path"]).name

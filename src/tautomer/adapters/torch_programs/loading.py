@@ -103,7 +103,7 @@ def load_program(spec: dict[str, Any]) -> TorchProgram:
 
     Args:
         spec: `path`, `kind` (an `ArtifactKind`), `seed`, `inputs` (list of files that replace the run inputs, or None),
-            `trust_pickle`.
+            `trust_pickle`; `transferred_inputs`, where another model's input sets stand in the place of its own.
 
     Raises:
         UserCodeError: the user's code raised.
@@ -122,6 +122,10 @@ def load_program(spec: dict[str, Any]) -> TorchProgram:
         program = _load_pickled_module(path)
     else:
         raise ModelFileError("TA111", f"{path} is not a PyTorch model.")
+    if spec.get("transferred_inputs"):
+        from tautomer.adapters.torch_programs.comparison_inputs import with_transferred
+
+        return with_transferred(program, spec["transferred_inputs"])
     return _with_input_files(program, [Path(file) for file in spec.get("inputs") or ()], spec)
 
 

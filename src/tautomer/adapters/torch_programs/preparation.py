@@ -21,9 +21,9 @@ from tautomer.adapters.torch_programs.second_size import (
     varied_dimensions,
 )
 from tautomer.adapters.torch_programs.state import ModuleState
-from tautomer.adapters.torch_programs.trees import Leaves, leaves_of
+from tautomer.adapters.torch_programs.trees import Leaves, from_tensor, leaves_of
 from tautomer.errors import InternalError
-from tautomer.model import BIT_STORED, Tensor
+from tautomer.model import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,11 @@ def prepare(spec: dict[str, Any]) -> PreparedProgram:
     leaves = [prepared.leaves(index) for index in range(len(program.input_sets))]
     dimensions, understood = _dimensions(program, leaves)
     pairs = [(one.paths, one.values) for one in leaves]
+    prepared = replace(prepared, dimensions=tuple(dimensions))
+    if spec.get("transferred_inputs"):
+        return prepared  # which sizes it takes is found out by running it
     verify_fit(program.input_sets, pairs, dimensions, sizes_known=understood)
-    prepared = _with_second_size(replace(prepared, dimensions=tuple(dimensions)))
+    prepared = _with_second_size(prepared)
     return with_sets(prepared, [_read_set(prepared, one) for one in spec.get("added_inputs") or ()])
 
 
@@ -118,16 +121,11 @@ def _read_set(prepared: PreparedProgram, entry: dict[str, Any]) -> InputSet:
     if not isinstance(values, dict) or not all(isinstance(values.get(path), Tensor) for path in paths):
         raise InternalError("TA900", f"{entry['file']} does not hold the inputs {', '.join(paths)}.")
     leaves = [
-        _to_torch(values[path]) if isinstance(one, torch.Tensor) else one
+        from_tensor(values[path]) if isinstance(one, torch.Tensor) else one
         for path, one in zip(first.paths, first.values, strict=True)
     ]
     call = prepared.program.input_sets[0].call
     return InputSet(str(entry["name"]), str(entry["origin"]), call.rebuilt(leaves))
-
-
-def _to_torch(value: Tensor) -> torch.Tensor:
-    stored = torch.from_numpy(value.array)
-    return stored.view(getattr(torch, value.dtype)) if value.dtype in BIT_STORED else stored
 
 
 def _initialise(module: torch.nn.Module, program: TorchProgram, seed: int) -> None:

@@ -26,6 +26,12 @@ def to_tensor(value: torch.Tensor) -> Tensor:
     return Tensor(name, plain.numpy())
 
 
+def from_tensor(value: Tensor) -> torch.Tensor:
+    """A tensor of PyTorch with the same bits; it shares memory with the array where that can be written to."""
+    stored = torch.from_numpy(value.array if value.array.flags.writeable else value.array.copy())
+    return stored.view(getattr(torch, value.dtype)) if value.dtype in BIT_STORED else stored
+
+
 def key_text(key: Any) -> str:
     """One step of a pytree path as text: a mapping key, an index or an attribute."""
     for attribute in ("key", "idx", "name"):
