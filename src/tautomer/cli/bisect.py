@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tautomer.cli.flags import STDOUT, FindLinks, Memory, RunDir, Samples, SearchInputs, Seed, Timeout, TrustPickle
 from tautomer.cli.settings import check_settings, converter_options, given_settings
 from tautomer.cli.streams import progress_console, write_note, write_result
 from tautomer.errors import MisuseError
 
 if TYPE_CHECKING:
     from tautomer.bisection import Bisected, BisectRequest
-
-STDOUT = "-"
-"""What `--json` takes for stdout."""
 
 EPILOG = (
     "Exit status: 0 a verified change was found, 1 none helps, 2 misuse (nothing fails), 70 a defect of Tautomer, "
@@ -30,9 +28,7 @@ def bisect(
     *,
     via: Annotated[str | None, typer.Option(metavar="CONVERTER", help="Converter. Default: the source's own.")] = None,
     to: Annotated[str | None, typer.Option(metavar="RUNTIME", help="Runtime. Default: onnxruntime.")] = None,
-    inputs: Annotated[
-        Path | None, typer.Option(metavar="FILE|DIR", help="Samples to compare on (.npy, .npz, .safetensors, .pt).")
-    ] = None,
+    inputs: Samples = None,
     opset: Annotated[int | None, typer.Option(metavar="N", help="ONNX opset it fails with.")] = None,
     option: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Option of the converter it fails with.")
@@ -47,9 +43,7 @@ def bisect(
     versions: Annotated[
         str | None, typer.Option(metavar="A..B|A,B,C", help="The releases to search, by pip's configured index.")
     ] = None,
-    find_links: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A folder of wheels that pip looks into, too.")
-    ] = None,
+    find_links: FindLinks = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Try everything, also after something has helped, and every release.")
     ] = False,
@@ -60,29 +54,18 @@ def bisect(
     rewrites: Annotated[
         bool, typer.Option("--rewrites/--no-rewrites", help="Look for a rewrite where no setting helps.")
     ] = True,
-    search_inputs: Annotated[
-        bool, typer.Option("--search-inputs", help="Search for inputs that exercise more, and compare on them too.")
-    ] = False,
+    search_inputs: SearchInputs = False,
     apply: Annotated[
         Path | None, typer.Option(metavar="OUT.onnx", help="Write the model as the workaround makes it.")
     ] = None,
     json: Annotated[
         str | None, typer.Option(metavar="OUT.json|-", help="Write what was found as JSON; - for stdout.")
     ] = None,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="S", help="Seconds each attempt may take. Default: 600.")
-    ] = None,
-    memory: Annotated[
-        float | None, typer.Option(metavar="GIB", help="Memory each attempt may use, in GiB. Default: 16.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of every random generator. Default: 0.")] = None,
-    trust_pickle: Annotated[
-        bool, typer.Option("--trust-pickle", help="Open pickled files, which can run any code.")
-    ] = False,
-    run_dir: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where runs are kept. Default: $TAUTOMER_HOME/runs or ./.tautomer/runs."),
-    ] = None,
+    timeout: Timeout = None,
+    memory: Memory = None,
+    seed: Seed = None,
+    trust_pickle: TrustPickle = False,
+    run_dir: RunDir = None,
 ) -> Callable[[], int]:
     """Find the smallest change of settings, or the release of a package, with which a model does not fail."""
     given = {"timeout": timeout, "memory": memory, "seed": seed, "run_dir": run_dir}

@@ -9,6 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tautomer.cli.flags import (
+    STDOUT,
+    HtmlReport,
+    JsonReport,
+    KeepRuns,
+    Memory,
+    RunDir,
+    Samples,
+    SearchInputs,
+    Seed,
+    Timeout,
+    TrustPickle,
+)
 from tautomer.cli.settings import check_settings, converter_options, given_settings
 from tautomer.cli.streams import progress_console, write_note, write_result
 from tautomer.errors import OutputPathError
@@ -17,9 +30,6 @@ if TYPE_CHECKING:
     from tautomer.checking import CheckedRun
     from tautomer.model import CheckSettings
     from tautomer.report.progress import Progress
-
-STDOUT = "-"
-"""What `--json` takes for stdout."""
 
 EPILOG = (
     "Exit status: 0 every pair equivalent, 1 a finding (divergent or failed), 2 misuse, 3 inconclusive, 4 not run, "
@@ -39,10 +49,7 @@ def check(
     to: Annotated[
         list[str] | None, typer.Option(metavar="RUNTIME", help="Runtime; repeat for several. Default: onnxruntime.")
     ] = None,
-    inputs: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE|DIR", help="Samples to compare on (.npy, .npz, .safetensors, .pt)."),
-    ] = None,
+    inputs: Samples = None,
     opset: Annotated[int | None, typer.Option(metavar="N", help="ONNX opset to ask the converter for.")] = None,
     option: Annotated[
         list[str] | None,
@@ -54,35 +61,18 @@ def check(
         list[str] | None,
         typer.Option("--to-set", metavar="KEY=VALUE", help="Option for the runtime, as --set; repeat for several."),
     ] = None,
-    report: Annotated[Path | None, typer.Option(metavar="OUT.html", help="Write the report as one HTML page.")] = None,
-    json: Annotated[
-        str | None, typer.Option(metavar="OUT.json|-", help="Write the report as JSON; - for stdout.")
-    ] = None,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="S", help="Seconds each attempt may take. Default: 600.")
-    ] = None,
-    memory: Annotated[
-        float | None, typer.Option(metavar="GIB", help="Memory each attempt may use, in GiB. Default: 16.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of every random generator. Default: 0.")] = None,
+    report: HtmlReport = None,
+    json: JsonReport = None,
+    timeout: Timeout = None,
+    memory: Memory = None,
+    seed: Seed = None,
     power: Annotated[
         bool, typer.Option("--power", help="Seed faults into the converted model; report the share this check catches.")
     ] = False,
-    search_inputs: Annotated[
-        bool,
-        typer.Option("--search-inputs", help="Search for inputs that exercise more, and compare on them too."),
-    ] = False,
-    trust_pickle: Annotated[
-        bool, typer.Option("--trust-pickle", help="Open pickled files, which can run any code.")
-    ] = False,
-    run_dir: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where runs are kept. Default: $TAUTOMER_HOME/runs or ./.tautomer/runs."),
-    ] = None,
-    keep: Annotated[
-        str | None,
-        typer.Option(metavar="none|failures|all", help="Which runs keep models and tensors. Default: failures."),
-    ] = None,
+    search_inputs: SearchInputs = False,
+    trust_pickle: TrustPickle = False,
+    run_dir: RunDir = None,
+    keep: KeepRuns = None,
 ) -> Callable[[], int]:
     """Convert a model, run it, and say whether it is still the same model, and where it is not."""
     flags = {"timeout": timeout, "memory": memory, "seed": seed, "run_dir": run_dir, "keep": keep}

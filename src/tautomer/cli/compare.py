@@ -10,6 +10,18 @@ from typing import Annotated
 import typer
 
 from tautomer.cli.check import run_and_report
+from tautomer.cli.flags import (
+    HtmlReport,
+    JsonReport,
+    KeepRuns,
+    Memory,
+    RunDir,
+    Samples,
+    SearchInputs,
+    Seed,
+    Timeout,
+    TrustPickle,
+)
 from tautomer.cli.settings import check_settings, given_settings
 
 
@@ -24,39 +36,19 @@ def compare(
         list[str] | None,
         typer.Option(metavar="RUNTIME", help="Runtime for an .onnx B; repeat for several. Default: onnxruntime."),
     ] = None,
-    inputs: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE|DIR", help="Samples to compare on (.npy, .npz, .safetensors, .pt)."),
-    ] = None,
-    report: Annotated[Path | None, typer.Option(metavar="OUT.html", help="Write the report as one HTML page.")] = None,
-    json: Annotated[
-        str | None, typer.Option(metavar="OUT.json|-", help="Write the report as JSON; - for stdout.")
-    ] = None,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="S", help="Seconds each attempt may take. Default: 600.")
-    ] = None,
-    memory: Annotated[
-        float | None, typer.Option(metavar="GIB", help="Memory each attempt may use, in GiB. Default: 16.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of every random generator. Default: 0.")] = None,
+    inputs: Samples = None,
+    report: HtmlReport = None,
+    json: JsonReport = None,
+    timeout: Timeout = None,
+    memory: Memory = None,
+    seed: Seed = None,
     power: Annotated[
         bool, typer.Option("--power", help="Seed faults into an .onnx B; report the share this comparison catches.")
     ] = False,
-    search_inputs: Annotated[
-        bool,
-        typer.Option("--search-inputs", help="Search for inputs that exercise more, and compare on them too."),
-    ] = False,
-    trust_pickle: Annotated[
-        bool, typer.Option("--trust-pickle", help="Open pickled files, which can run any code.")
-    ] = False,
-    run_dir: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where runs are kept. Default: $TAUTOMER_HOME/runs or ./.tautomer/runs."),
-    ] = None,
-    keep: Annotated[
-        str | None,
-        typer.Option(metavar="none|failures|all", help="Which runs keep models and tensors. Default: failures."),
-    ] = None,
+    search_inputs: SearchInputs = False,
+    trust_pickle: TrustPickle = False,
+    run_dir: RunDir = None,
+    keep: KeepRuns = None,
 ) -> Callable[[], int]:
     """Judge an existing model B against a reference A: is it the same function, and where does it part from A."""
     flags = {"timeout": timeout, "memory": memory, "seed": seed, "run_dir": run_dir, "keep": keep}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tautomer.cli.flags import FindLinks
 from tautomer.cli.streams import write_note, write_result
 from tautomer.errors import MisuseError
 
@@ -23,9 +23,7 @@ def create(
         list[str] | None,
         typer.Option("--with", metavar="REQUIREMENT", help="What pip installs into it; repeat for several."),
     ] = None,
-    find_links: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A folder of wheels that pip looks into, too.")
-    ] = None,
+    find_links: FindLinks = None,
 ) -> Callable[[], int]:
     """Make an environment: the current one, with these packages in the place of its own."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tautomer.cli.flags import Memory, RunDir, Seed, Timeout, TrustPickle
 from tautomer.cli.settings import check_settings, converter_options, given_settings
 from tautomer.cli.streams import progress_console, write_note, write_result
 
@@ -64,20 +65,11 @@ def reduce(
         list[str] | None,
         typer.Option("--to-set", metavar="KEY=VALUE", help="Option for the runtime, as for `tautomer check`."),
     ] = None,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="S", help="Seconds each attempt may take. Default: 600.")
-    ] = None,
-    memory: Annotated[
-        float | None, typer.Option(metavar="GIB", help="Memory each attempt may use, in GiB. Default: 16.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of every random generator. Default: 0.")] = None,
-    trust_pickle: Annotated[
-        bool, typer.Option("--trust-pickle", help="Open pickled files, which can run any code.")
-    ] = False,
-    run_dir: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where runs are kept. Default: $TAUTOMER_HOME/runs or ./.tautomer/runs."),
-    ] = None,
+    timeout: Timeout = None,
+    memory: Memory = None,
+    seed: Seed = None,
+    trust_pickle: TrustPickle = False,
+    run_dir: RunDir = None,
 ) -> Callable[[], int]:
     """Find the smallest model that fails the same way, prove it, and write a script and an issue for a maintainer."""
     flags = {"timeout": timeout, "memory": memory, "seed": seed, "run_dir": run_dir}

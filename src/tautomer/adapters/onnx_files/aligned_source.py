@@ -89,6 +89,32 @@ class Source:
             variance[name] = moved_variance(maker, variance.get(producer or ""), exact.array)
         return cls(values, declared, variance)
 
+    def spanned(self, name: str, found: Mapping[str, Match]) -> list[str]:
+        """The values that a fragment computes, the one it ends with first.
+
+        Args:
+            name: the one it ends with.
+            found: the alignment; a fragment begins behind what is aligned.
+        """
+        known = {match.source for match in found.values()}
+        spanned: dict[str, None] = {}
+        pending = [name]
+        while pending:
+            value = self.values[pending.pop()]
+            if value.name not in spanned:
+                spanned[value.name] = None
+                pending.extend(one for one in value.parents if one not in known)
+        return list(spanned)
+
+    def spanned_variance(self, name: str, found: Mapping[str, Match]) -> Array:
+        """What perturbed rounding does in all the operators that a fragment spans; see `spanned`."""
+        exact = self.values[name].exact
+        total = np.array(self.variance[name])
+        for other in self.spanned(name, found)[1:]:
+            maker, variance = self.values[other], self.variance[other]
+            total = total + (variance if variance.shape == exact.shape else moved_variance(maker, variance, exact))
+        return total
+
     def rounded(self, name: str) -> Tensor:
         """The float64 value as the declared precision holds it."""
         kept = self.declared[name].numpy().dtype

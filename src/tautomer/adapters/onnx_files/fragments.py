@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tautomer.adapters.onnx_files.aligned_source import OUTPUT, Source, moved_variance, read_alignment, write_alignment
+from tautomer.adapters.onnx_files.aligned_source import OUTPUT, Source, read_alignment, write_alignment
 from tautomer.adapters.onnx_files.derived_constants import (
     Derived,
     ExactConstants,
@@ -235,7 +235,7 @@ class FragmentJudge:
         judgement = semantic_judgement(
             Tensor(rounded.dtype, match.layout.arranged(rounded.array, shape)),
             match.layout.arranged(source.exact, shape),
-            match.layout.arranged(self._variance(match.source), shape),
+            match.layout.arranged(self.source.spanned_variance(match.source, self.found), shape),
             value,
             constants_variance,
         )
@@ -252,29 +252,8 @@ class FragmentJudge:
         )
 
     def _operators(self, name: str) -> str:
-        operators = [self.source.values[one].operator for one in reversed(self._spanned(name))]
+        operators = [self.source.values[one].operator for one in reversed(self.source.spanned(name, self.found))]
         return " + ".join(dict.fromkeys(one for one in operators if one))
-
-    def _spanned(self, name: str) -> list[str]:
-        """The source's values that a fragment computes, the one it ends with first."""
-        known = {match.source for match in self.found.values()}
-        spanned: dict[str, None] = {}
-        pending = [name]
-        while pending:
-            value = self.source.values[pending.pop()]
-            if value.name not in spanned:
-                spanned[value.name] = None
-                pending.extend(one for one in value.parents if one not in known)
-        return list(spanned)
-
-    def _variance(self, name: str) -> Array:
-        """What perturbed rounding does in all the source's operators that a fragment spans."""
-        exact = self.source.values[name].exact
-        total = np.array(self.source.variance[name])
-        for other in self._spanned(name)[1:]:
-            maker, variance = self.source.values[other], self.source.variance[other]
-            total = total + (variance if variance.shape == exact.shape else moved_variance(maker, variance, exact))
-        return total
 
     def _with_constants_perturbed(self, semantic: dict[str, FragmentJudgement]) -> dict[str, FragmentJudgement]:
         """Judge again where derived constants enter: does their rounding in the declared precision explain it?"""
@@ -357,7 +336,7 @@ class FragmentJudge:
             target = Tensor.of(value)
             if not semantic[name].semantic_fault and name in local and local[name].shape == value.shape:
                 match = self.found[name]
-                variance = match.layout.arranged(self._variance(match.source), value.shape)
+                variance = match.layout.arranged(self.source.spanned_variance(match.source, self.found), value.shape)
                 # Where float64 loses the fragment's value as well, the source's kernel is the better witness.
                 exact = kept.float64() if semantic[name].own_rounding else local[name]
                 one = stability_judgement(kept, exact, variance, target)

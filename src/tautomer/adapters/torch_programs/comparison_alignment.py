@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tautomer.adapters.onnx_files.aligned_source import OUTPUT, Source, moved_variance, write_alignment
+from tautomer.adapters.onnx_files.aligned_source import OUTPUT, Source, write_alignment
 from tautomer.adapters.onnx_files.derived_constants import Derived, ExactConstants, Noise
 from tautomer.adapters.source_trace import SourceTrace, TracedValue
 from tautomer.adapters.torch_programs.capture import capture
@@ -195,7 +195,11 @@ class _Judge:
         if match is not None:
             source_name = match.source
         source = self.source.values[source_name]
-        rounded, exact, variance = self.source.rounded(source_name).array, source.exact, self._variance(source_name)
+        rounded, exact, variance = (
+            self.source.rounded(source_name).array,
+            source.exact,
+            self.source.spanned_variance(source_name, self.found),
+        )
         if match is not None:
             rounded, exact, variance = (match.layout.arranged(one, value.shape) for one in (rounded, exact, variance))
         dtype = self.source.declared[source_name].dtype
@@ -230,29 +234,8 @@ class _Judge:
                 pending.extend(self._values[name].parents)
         return [one for one in self._values.values() if one.name in found]
 
-    def _spanned(self, name: str) -> list[str]:
-        """The other model's values that a fragment computes, the one it ends with first."""
-        known = {match.source for match in self.found.values()}
-        spanned: dict[str, None] = {}
-        pending = [name]
-        while pending:
-            value = self.source.values[pending.pop()]
-            if value.name not in spanned:
-                spanned[value.name] = None
-                pending.extend(one for one in value.parents if one not in known)
-        return list(spanned)
-
     def _operators(self, name: str) -> list[str]:
-        return [self.source.values[one].operator for one in reversed(self._spanned(name))]
-
-    def _variance(self, name: str) -> Array:
-        """What perturbed rounding does in all the other model's operators that a fragment spans."""
-        exact = self.source.values[name].exact
-        total = np.array(self.source.variance[name])
-        for other in self._spanned(name)[1:]:
-            maker, variance = self.source.values[other], self.source.variance[other]
-            total = total + (variance if variance.shape == exact.shape else moved_variance(maker, variance, exact))
-        return total
+        return [self.source.values[one].operator for one in reversed(self.source.spanned(name, self.found))]
 
 
 class _ForcedRun(GraphRun):
