@@ -115,6 +115,9 @@ def _judged(name: str, label: str, site: Site, source: JudgedSource, folder: Pat
     if not answer.deployed:
         return {**row, **seconds, "invalid": answer.message}
     effect_u = effect_in_float64(answer, source.clean)
+    named = touched & {node.partition("/mutant_")[0] for node in answer.nodes}
+    # Where the clean file is not called equivalent, only what is said of a node not named there proves anything.
+    told_apart = source.clean.outcome == "equivalent" or bool(named - source.clean.nodes)
     worse = error_growth(answer, source)
     return {
         **row,
@@ -125,10 +128,9 @@ def _judged(name: str, label: str, site: Site, source: JudgedSource, folder: Pat
         "outcome": answer.outcome,
         "said_kind": answer.kind,
         "reason": answer.message,
-        # Where the clean file is not called equivalent, what is said of a faulty one proves nothing.
-        "caught": source.clean.outcome == "equivalent" and answer.outcome in ("divergent", "failed"),
+        "caught": told_apart and answer.outcome in ("divergent", "failed"),
         "clean_outcome": source.clean.outcome,
-        "located": any(node.partition("/mutant_")[0] in touched for node in answer.nodes),
+        "located": bool(named),
         "named": sorted(answer.nodes),
         "smallest": smallest_parameters(_pairs(source.declared, answer.deployed)),
     }
