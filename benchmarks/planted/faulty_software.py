@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.abc
 import importlib.machinery
-import importlib.util
 import json
 import os
 import sys
@@ -51,8 +50,8 @@ class _RuntimeFinder(importlib.abc.MetaPathFinder):
     ) -> importlib.machinery.ModuleSpec | None:
         if name != "onnxruntime":
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        # It stays: some libraries only ask whether there is such a module, long before anything imports it.
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
         if spec is not None and spec.loader is not None:
             loader: Any = spec.loader
             real = loader.exec_module

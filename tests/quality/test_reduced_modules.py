@@ -43,11 +43,13 @@ FAULTS = {
         "h = F.avg_pool2d(h[None, None], 3, 1, 1, divisor_override=4)[0, 0]",
         "aten.avg_pool2d.default",
         {"AveragePool"},
+        2,  # a window of one element, without padding, is divided by nothing else
     ),
     "a floor that the runtime has for no integer": (
         "h = h + torch.floor((h * 4).to(torch.int64)).to(torch.float32)",
         "aten.floor.default",
         {"Floor"},
+        1,
     ),
 }
 
@@ -73,15 +75,17 @@ def result_of(pool, function, arguments, folder):
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_inside_a_model_is_reduced_to_its_operator(name, pool, tmp_path):
-    fault, operator, op_types = FAULTS[name]
+    fault, operator, op_types, elements = FAULTS[name]
     path = tmp_path / "model.py"
     path.write_text(MODEL.format(fault=fault))
     spec = {"path": str(path), "kind": "model_module", "seed": 0}
-    cut, _ = result_of(pool, "extract", {"spec": spec, "operators": [operator], "grow": 1}, tmp_path)
+    (cut,) = result_of(pool, "extract", {"spec": spec, "ways": [{"operators": [operator], "grow": 1}]}, tmp_path)[0][
+        "cuts"
+    ]
     assert len(cut["operators"]) > 1
     smallest, events = result_of(pool, "shrink", {"state": cut["state"], "settings": SETTINGS}, tmp_path)
     assert smallest["operators"] == [operator]
-    assert smallest["elements"] == 1
+    assert smallest["elements"] == elements
     assert set(smallest["probe"]["op_types"]) == op_types
     weights = [event.fields["weight"] for event in events if event.name == "best"]
     assert weights == sorted(weights, reverse=True)
@@ -96,7 +100,7 @@ def test_a_sound_model_has_nothing_to_shrink(pool, tmp_path):
     path = tmp_path / "model.py"
     path.write_text(MODEL.format(fault="h = h + 1"))
     spec = {"path": str(path), "kind": "model_module", "seed": 0}
-    cut, _ = result_of(pool, "extract", {"spec": spec, "grow": -1}, tmp_path)
+    (cut,) = result_of(pool, "extract", {"spec": spec, "ways": [{"grow": -1}]}, tmp_path)[0]["cuts"]
     smallest, _ = result_of(pool, "shrink", {"state": cut["state"], "settings": SETTINGS}, tmp_path)
     assert smallest["module"] is None
     assert smallest["probe"]["outcome"] == "equivalent"

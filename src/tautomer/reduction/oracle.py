@@ -54,12 +54,14 @@ class Candidate:
         beside: files that the model reads from its own folder.
         inputs: sample files to compare on, for a model that does not hold its own.
         steps: what was done to get it, for people.
+        state: file from which a worker can make it smaller, where it is a program that was cut out.
     """
 
     model: Path
     beside: tuple[Path, ...] = ()
     inputs: Path | None = None
     steps: tuple[str, ...] = ()
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

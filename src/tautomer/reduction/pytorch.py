@@ -17,8 +17,9 @@ from tautomer.reduction.subject import Subject
 
 TASKS = "tautomer.adapters.torch_programs.reduction.task"
 
-GROWTH = (0, 1, 2, 4, -1)
-"""How many neighbours are cut out with the operators at fault, until it fails by itself; -1 is the whole model."""
+GROWTH = (0, 1, 2, 4, 8)
+"""How many neighbours are cut out with the operators at fault, until it fails by itself, before it is the whole model:
+first of those that the named nodes were made for, then of all that may be meant."""
 
 BATCH = 16
 LONGEST_S = 6 * 3600.0
@@ -69,12 +70,18 @@ def reduce_pytorch(session: Session, subject: Subject, best: Best, *, kind: str)
         if not _shrink(session, best, host, state):
             _shrink_by_checks(session, best, host, state)
     with session.timed("confirm"):
-        confirm(session, best)
+        if not confirm(session, best) and best.candidate.state is not None:
+            # The worker has followed another failure; what it found before that may still have needless operators.
+            _with_fewest_calls(session, best, host, best.candidate.state)
     return True
 
 
-def confirm(session: Session, best: Best) -> None:
-    """Find the smallest of the pending models that a whole check confirms, and make it the best."""
+def confirm(session: Session, best: Best) -> bool:
+    """Find the smallest of the pending models that a whole check confirms, and make it the best.
+
+    Returns:
+        Whether it is the smallest of all.
+    """
     pending = best.pending
     low, high = 0, len(pending)  # all before `low` are confirmed, or as good as; none from `high` on is
     trial = high - 1
@@ -87,41 +94,48 @@ def confirm(session: Session, best: Best) -> None:
             high = trial
         trial = (low + high) // 2
     best.pending = []
+    return low == len(pending)
 
 
 def _cut(session: Session, subject: Subject, best: Best, host: WarmHost, kind: str) -> str | None:
     """The state file of the smallest part around the operators at fault that fails the same way."""
-    located = subject.finding.location
-    operators = located.source_node.split(" + ") if located.source_node else []
-    arguments = {
-        "spec": {
-            "path": str(subject.model),
-            "kind": kind,
-            "seed": session.settings.seed,
-            "inputs": [str(file) for file in sample_files(session.settings.inputs)],
-            "trust_pickle": session.settings.trust_pickle,
-        },
-        "operators": operators,
-        "line": located.source_line,
+    spec = {
+        "path": str(subject.model),
+        "kind": kind,
+        "seed": session.settings.seed,
+        "inputs": [str(file) for file in sample_files(session.settings.inputs)],
+        "trust_pickle": session.settings.trust_pickle,
     }
-    seen: set[str] = set()
-    for grow in GROWTH if operators else GROWTH[-1:]:
+    for label, ways in (("cut", ways_to_cut(subject)), ("cut all", [{"grow": -1}])):
         session.show("cut out")
-        attempt = session.submit(host, f"{TASKS}:extract", {**arguments, "grow": grow}, label=f"cut {grow}")
-        if not isinstance(attempt, Completed) or attempt.result.get("module") is None:
-            continue
-        written = attempt.result
-        text = Path(written["module"]).read_text("utf-8")
-        if text in seen:
-            continue
-        seen.add(text)
-        candidate = candidate_of(written, f"cut out of {subject.model.name}")
-        answer = session.check(candidate, best.signature)
-        if answer.same:
-            session.size = _size(written)
-            best.proven(candidate, answer)
-            return str(written["state"])
+        attempt = session.submit(host, f"{TASKS}:extract", {"spec": spec, "ways": ways}, label=label) if ways else None
+        for written in attempt.result["cuts"] if isinstance(attempt, Completed) else ():
+            if written["module"] is None:
+                continue
+            candidate = candidate_of(written, f"cut out of {subject.model.name}")
+            answer = session.check(candidate, best.signature)
+            if answer.same:
+                session.size = _size(written)
+                best.proven(candidate, answer)
+                return str(written["state"])
     return None
+
+
+def ways_to_cut(subject: Subject) -> list[dict[str, Any]]:
+    """What to cut out of the model, the smallest first: what was found at fault, then more and more around it.
+
+    The nodes of the graph that a finding names know what they were made for, which its operator and line may share
+    with others. A fault of several nodes is found as several findings, each of which may need the others.
+    """
+    located = subject.finding.location
+    own = subject.made_for(located.nodes)
+    every = [name for finding in subject.report.findings for name in subject.made_for(finding.location.nodes)]
+    operators = located.source_node.split(" + ") if located.source_node else []
+    wide = {"nodes": every, "operators": operators, "line": located.source_line}
+    starts: list[dict[str, Any]] = [{"nodes": names} for names in ((own, every) if own else ())]
+    near = [{**start, "grow": grow} for grow in GROWTH for start in starts]
+    far: list[dict[str, Any]] = [{**wide, "grow": grow} for grow in GROWTH] if every or operators else []
+    return near + far
 
 
 def _shrink(session: Session, best: Best, host: WarmHost, state: str) -> bool:
@@ -143,6 +157,7 @@ def _shrink(session: Session, best: Best, host: WarmHost, state: str) -> bool:
             "state": state,
             "settings": probe_settings(session),
             "seed": session.settings.seed,
+            "operators": list(best.signature.operators),
             "max_probes": session.remaining,
             "timeout_s": min(60.0, timeout_s),
         },
@@ -175,13 +190,24 @@ def _shrink_by_checks(session: Session, best: Best, host: WarmHost, state: str) 
     Raises:
         BudgetSpent: no attempt is left.
     """
-    smaller: str | None = _with_fewest_calls(session, best, host, state)
-    while smaller is not None:
-        state, smaller = smaller, None
-        for written in _candidates(session, host, state):
-            if _improves(session, best, written, str(written["step"])):
-                smaller = str(written["state"])
-                break
+    state = _with_fewest_calls(session, best, host, state)
+    changed = True
+    while changed:
+        changed, place = False, 0
+        while (taken := _first_smaller(session, best, host, state, place)) is not None:
+            changed, (place, state) = True, taken  # what was tried before this one is tried again in the end
+
+
+def _first_smaller(session: Session, best: Best, host: WarmHost, state: str, place: int) -> tuple[int, str] | None:
+    """The first step of those from a place on that keeps the failure: its place, and the state file that it leads to.
+
+    Raises:
+        BudgetSpent: no attempt is left.
+    """
+    for at, written in enumerate(_candidates(session, host, state, place), place):
+        if _improves(session, best, written, str(written["step"])):
+            return at, str(written["state"])
+    return None
 
 
 def _with_fewest_calls(session: Session, best: Best, host: WarmHost, state: str) -> str:
@@ -213,9 +239,8 @@ def _improves(session: Session, best: Best, written: Mapping[str, Any], step: st
     return answer.same
 
 
-def _candidates(session: Session, host: WarmHost, state: str) -> Iterator[Mapping[str, Any]]:
-    """The programs one step smaller than a given one."""
-    skip = 0
+def _candidates(session: Session, host: WarmHost, state: str, skip: int) -> Iterator[Mapping[str, Any]]:
+    """The programs one step smaller than a given one, but for the first few."""
     while True:
         arguments = {"state": state, "seed": session.settings.seed, "skip": skip, "count": BATCH}
         attempt = session.submit(host, f"{TASKS}:candidates", arguments, label="candidates")
@@ -230,7 +255,7 @@ def _candidates(session: Session, host: WarmHost, state: str) -> Iterator[Mappin
 def candidate_of(written: Mapping[str, Any], step: str, before: tuple[str, ...] = ()) -> Candidate:
     """The candidate that a task says it has written."""
     beside = tuple(Path(one) for one in written.get("beside") or ())
-    return Candidate(Path(written["module"]), beside, None, (*before, step))
+    return Candidate(Path(written["module"]), beside, None, (*before, step), written.get("state"))
 
 
 def _size(written: Mapping[str, Any]) -> str:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tautomer.adapters.tensor_file import read_values, write_values
+from tautomer.adapters.torch_host import TORCH_HOST
 from tautomer.checking import run_check
 from tautomer.checking.comparison.kept import refuse_comparison
 from tautomer.checking.signatures import signature_of
-from tautomer.checking.sources import recognise
+from tautomer.checking.sources import SourceFile, recognise, refuse_chains
 from tautomer.errors import MisuseError
 from tautomer.execution import Pool, Runner, RunStore
 from tautomer.minimization import BudgetSpent
@@ -40,7 +41,7 @@ from tautomer.reduction.subject import (
     recorded,
     recorded_settings,
     same_failure,
-    settings_of_pair,
+    with_operators,
 )
 from tautomer.reduction.trackers import RUNTIME_STAGES, tracker_named
 from tautomer.reduction.writing import node_count
@@ -91,6 +92,7 @@ def reduce(request: Request, *, hearer: Hearer, runner: Runner | None = None) ->
     if request.tracker is not None:
         tracker_named(request.tracker)
     model, settings, earlier = _asked_for(request)
+    refuse_chains(settings.via, "reduced")
     source_file = recognise(model, trust_pickle=settings.trust_pickle)
     out = request.out or default_folder(source_file.path)
     with contextlib.ExitStack() as own:
@@ -108,8 +110,9 @@ def reduce(request: Request, *, hearer: Hearer, runner: Runner | None = None) ->
             said = "the failure does not show when the model is checked again"
             return Reduction(folder=None, title="", attempts=1, said=(said,))
         pair, finding = found
-        subject = Subject(source_file.path, settings_of_pair(settings, pair), pair, finding, signature_of(finding))
+        _refuse_other_frameworks(source_file, finding)
         converted = checked.models.get(pair.converter) if pair.converter else source_file.path
+        subject = Subject.of(source_file.path, settings, pair, finding, converted)
         session = Session(
             workers,
             own.enter_context(RunStore(scratch / "work").create("reduction")),
@@ -136,6 +139,24 @@ def reduce(request: Request, *, hearer: Hearer, runner: Runner | None = None) ->
             tracker_name=request.tracker,
             hides=request.redact,
         )
+
+
+def _refuse_other_frameworks(source_file: SourceFile, finding: Finding) -> None:
+    """Refuse sources that cannot be cut.
+
+    Raises:
+        MisuseError: TA174 the source is neither a PyTorch program nor a graph.
+    """
+    if source_file.kind is ArtifactKind.ONNX or source_file.adapter.host.name == TORCH_HOST.name:
+        return
+    following = "The finding names the operator and the line; `tautomer bisect` looks for settings that help."
+    if finding.stage in RUNTIME_STAGES:
+        following = (
+            "Reduce the .onnx file that the runtime got: `tautomer check --keep all` keeps it in the run's folder."
+        )
+    raise MisuseError(
+        "TA174", f"{source_file.path.name}: programs of {source_file.adapter.name} cannot be reduced yet.", following
+    )
 
 
 def _asked_for(request: Request) -> tuple[Path, CheckSettings, CheckReport | None]:
@@ -255,5 +276,6 @@ def _signature_alone(
     for pair in said.reports if said is not None else ():
         for finding in pair.findings:
             if (finding.outcome, finding.cause.kind) == (wanted.outcome, wanted.cause.kind):
-                return signature_of(finding)
+                # What is simplified loses the exporter's metadata, and then only the graph's own operators are named.
+                return with_operators(signature_of(finding), finding.location.op_types)
     return None

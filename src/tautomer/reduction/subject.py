@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tautomer.checking.causes.target_nodes import TargetNode, read_nodes
 from tautomer.checking.signatures import signature_of
 from tautomer.errors import MisuseError
 from tautomer.execution.runs import REPORT_FILE, RunStore
@@ -24,6 +25,7 @@ class Subject:
         report: of that pair.
         finding: the one to reduce.
         signature: what a smaller model must share.
+        target: by name, the nodes of the graph that the model became; none where it became none.
     """
 
     model: Path
@@ -31,6 +33,39 @@ class Subject:
     report: Report
     finding: Finding
     signature: Signature
+    target: Mapping[str, TargetNode] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, model: Path, settings: CheckSettings, pair: Report, finding: Finding, converted: Path | None
+    ) -> Subject:
+        """A finding of a check of one pair.
+
+        A fault shows in a smaller model under another of the operators that its nodes were made for when the converter
+        has merged them otherwise there; so each of these makes the failure the same one. What is wrong inside a branch
+        or a loop shows without it, too.
+
+        Args:
+            settings: of the check of all pairs.
+            converted: the .onnx file that the model became.
+        """
+        is_graph = converted is not None and converted.suffix == ".onnx" and converted.exists()
+        target = read_nodes(converted) if is_graph and converted is not None else {}
+        signature = signature_of(finding)
+        subject = cls(model, settings_of_pair(settings, pair), pair, finding, signature, target)
+        located = [target[name] for name in finding.location.nodes if name in target]
+        made_for = [operator for node in located for operator in (node.source_operator, *node.inner) if operator]
+        return replace(subject, signature=with_operators(signature, made_for))
+
+    def made_for(self, nodes: Sequence[str]) -> list[str]:
+        """Names of what these nodes of the graph were made for, in the program that the converter translates."""
+        found = (self.target[name].source_name for name in nodes if name in self.target)
+        return list(dict.fromkeys(filter(None, found)))
+
+
+def with_operators(signature: Signature, operators: Iterable[str]) -> Signature:
+    """A signature in which these operators, too, are at fault."""
+    return replace(signature, operators=tuple(sorted({*signature.operators, *operators})))
 
 
 def recorded(text: str, run_dir: Path | None) -> tuple[CheckReport, Path]:

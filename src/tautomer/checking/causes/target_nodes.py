@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_FRAME = re.compile(r'File "([^"]+)", line (\d+)')
+from tautomer.adapters.stack_traces import users_line
+
 _FX_NODE = re.compile(r"^%(\w+) :.*?\[target=(?:torch\.ops\.)?([\w.]+)\]", re.DOTALL)
 _LARGEST_CONSTANT = 16
 _MOST_SHOWN = 8
@@ -33,6 +35,7 @@ class TargetNode:
         source_name: node of the exporter's program that it was made for.
         source_operator: its operator.
         line: `file.py:12`.
+        inner: operators that the nodes of its own graphs were made for, where it is control flow.
     """
 
     name: str
@@ -46,6 +49,7 @@ class TargetNode:
     source_name: str | None
     source_operator: str | None
     line: str | None
+    inner: tuple[str, ...] = ()
 
     @property
     def computes(self) -> bool:
@@ -63,8 +67,14 @@ def _shown(value: Any) -> str:
     return f"<{len(value)} values>" if isinstance(value, list) and len(value) > _MOST_SHOWN else repr(value)
 
 
-def read_nodes(path: Path) -> dict[str, TargetNode]:
-    """The nodes of a file's main graph by name, in its order; calls of the model's own functions stand as they are."""
+def read_nodes(path: Path, facts: Mapping[str, Any] | None = None, *, nested: bool = False) -> dict[str, TargetNode]:
+    """The nodes of a file's main graph by name, in its order; calls of the model's own functions stand as they are.
+
+    Args:
+        path: the file.
+        facts: what its converter knows of it beside what the nodes' metadata says.
+        nested: whether those of branches and of bodies of loops are wanted, too.
+    """
     import onnx
     from onnx import numpy_helper
 
@@ -79,8 +89,11 @@ def read_nodes(path: Path) -> dict[str, TargetNode]:
             constants[tensor.name] = numpy_helper.to_array(tensor).tolist()
     fixed = {tensor.name for tensor in model.graph.initializer}
     nodes = {}
-    for node in model.graph.node:
-        attributes = {one.name: _plain(onnx.helper.get_attribute_value(one)) for one in node.attribute}
+    origins = read_origins(facts)
+    for node in _nested(model.graph.node) if nested else model.graph.node:
+        attributes = {
+            one.name: _plain(onnx.helper.get_attribute_value(one)) for one in node.attribute if not one.HasField("g")
+        }
         if node.op_type == "Constant":
             value = next((one.t for one in node.attribute if one.type == onnx.AttributeProto.TENSOR), None)
             if value is not None and _is_small(value.dims):
@@ -92,9 +105,8 @@ def read_nodes(path: Path) -> dict[str, TargetNode]:
         names = [one.name for one in schema.inputs] if schema is not None else []
         inputs = {key: constants[name] for key, name in zip(names, node.input, strict=False) if name in constants}
         absent = {key: ABSENT for key, name in itertools.zip_longest(names, node.input) if key and not name}
-        metadata = {one.key: one.value for one in node.metadata_props}
-        made_for = _FX_NODE.match(str(metadata.get("pkg.torch.onnx.fx_node", "")))
         name = node.name or node.output[0]
+        origin = origins.get(name) or _origin_in_metadata(node)
         nodes[name] = TargetNode(
             name,
             node.op_type,
@@ -104,11 +116,61 @@ def read_nodes(path: Path) -> dict[str, TargetNode]:
             tuple(node.output),
             sizes,
             node.domain in ("", "ai.onnx") and (node.op_type in MOVES or node.op_type == "Range"),
-            made_for.group(1) if made_for else None,
-            made_for.group(2) if made_for else None,
-            _line(str(metadata.get("pkg.torch.onnx.stack_trace", ""))),
+            origin.name,
+            origin.operator,
+            origin.line,
+            tuple(dict.fromkeys(_inner_operators(node))),
         )
     return nodes
+
+
+def _inner_operators(node: Any) -> Iterator[str]:
+    """Operators that nodes of a node's own graphs were made for, however deep."""
+    for attribute in node.attribute:
+        for inner in attribute.g.node if attribute.HasField("g") else ():
+            operator = _origin_in_metadata(inner).operator
+            if operator is not None:
+                yield operator
+            yield from _inner_operators(inner)
+
+
+def _nested(nodes: Iterable[Any]) -> Iterator[Any]:
+    """Nodes with those of the graphs that they hold."""
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _nested(attribute.g.node)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOrigin:
+    """What a node was made for: a node of the exporter's program, its operator, and the user's line."""
+
+    name: str | None
+    operator: str | None
+    line: str | None
+
+
+def read_origins(facts: Mapping[str, Any] | None) -> dict[str, NodeOrigin]:
+    """By name of a node, what it was made for, where the converter wrote that beside the model; else empty.
+
+    Args:
+        facts: of a checkpoint; `origins` is the file.
+    """
+    file = (facts or {}).get("origins")
+    if file is None:
+        return {}
+    written = json.loads(Path(str(file)).read_text("utf-8"))
+    return {name: NodeOrigin(one["node"], one["operator"], one["line"]) for name, one in written.items()}
+
+
+def _origin_in_metadata(node: Any) -> NodeOrigin:
+    """What PyTorch's exporter writes of a node."""
+    metadata = {one.key: one.value for one in node.metadata_props}
+    made_for = _FX_NODE.match(str(metadata.get("pkg.torch.onnx.fx_node", "")))
+    line = users_line(str(metadata.get("pkg.torch.onnx.stack_trace", "")))
+    return NodeOrigin(made_for.group(1) if made_for else None, made_for.group(2) if made_for else None, line)
 
 
 def _is_small(dims: Iterable[int]) -> bool:
@@ -154,15 +216,6 @@ def _defaults(schema: Any, given: Mapping[str, Any]) -> dict[str, Any]:
         default = attribute.default_value
         found[name] = _plain(onnx.helper.get_attribute_value(default)) if default.type else None
     return found
-
-
-def _line(stack_trace: str) -> str | None:
-    """`file.py:12` of the innermost frame outside PyTorch."""
-    own = [(path, line) for path, line in _FRAME.findall(stack_trace) if "-packages/torch/" not in path]
-    if not own:
-        return None
-    path, line = own[-1]
-    return f"{path.rsplit('/', 1)[-1]}:{line}"
 
 
 def responsible(nodes: Iterable[TargetNode]) -> list[TargetNode]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from tautomer.adapters.onnx_files.derived_constants import (
     declared_units,
     rounded_doubles,
 )
-from tautomer.adapters.onnx_files.evaluation import kernel_table
+from tautomer.adapters.onnx_files.evaluation import kernel_table, load_as
 from tautomer.adapters.torch_programs.capture import (
     Capture,
     capture,
@@ -38,17 +39,22 @@ from tautomer.numerics.onnx_evaluator import Evaluator, EvaluatorError, LoadedMo
 
 REFUSES = "runtime refuses: "
 
+_MADE_FOR = "pkg.torch.onnx.fx_node"
+_TARGET = re.compile(r"\[target=(?:torch\.ops\.)?([\w.]+)\]")
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What a comparison shows.
 
     Attributes:
-        differs: what differs and where, or cannot be run: `model: semantic`, `runtime: range`; sorted.
+        differs: what differs and where, or cannot be run: `model: semantic`, `runtime: range`; sorted. With
+            `model: semantic`, `translated: semantic` where the graph was another function before it was optimized.
         other_sizes: whether only input sets after the first differ.
         refused: what the runtime says where it does not load the model.
         checker: what the checker says where it refuses it.
         op_types: of the graph, sorted, each once.
+        made_for: operators of the source that its nodes say they were made for; likewise.
         nodes: of the graph.
     """
 
@@ -57,6 +63,7 @@ class Seen:
     refused: str | None
     checker: str
     op_types: tuple[str, ...]
+    made_for: tuple[str, ...]
     nodes: int
 
 
@@ -91,18 +98,26 @@ class Comparison:
         paths = [path for path, one in zip(leaves.paths, leaves.values, strict=True) if isinstance(one, torch.Tensor)]
         return cls(tuple(paths), tuple(_truth(prepared, index) for index in range(len(prepared.program.input_sets))))
 
-    def with_model(self, model: Path, runtime: AskedRuntime, say: Say) -> Seen:
+    def with_model(
+        self, model: Path, runtime: AskedRuntime, say: Say, *, translated: tuple[Path, int | None] | None = None
+    ) -> Seen:
         """Evaluate and run a model on the same inputs.
 
         Args:
             model: the .onnx file, in a folder of its own.
             say: is told the stage before it begins.
+            translated: the graph before it was optimized, and the opset of its operators.
         """
         loaded = load_model(model)
         graph = loaded.proto.graph
         names = [one.name for one in graph.input]
         feeds = [self._feeds(names, one) for one in self.truth]
         differs = [_evaluated(loaded, one, given, say) for one, given in zip(self.truth, feeds, strict=True)]
+        if translated is not None and any("model: semantic" in one for one in differs):
+            before = load_as(str(translated[0]), translated[1])
+            for truth, given, found in zip(self.truth, feeds, differs, strict=True):
+                if "model: semantic" in found and "model: semantic" in _evaluated(before, truth, given, say):
+                    found.add("translated: semantic")
         refused = None
         try:
             for level in runtime.levels:
@@ -121,6 +136,7 @@ class Comparison:
             refused,
             _checker_says(model),
             tuple(sorted({node.op_type for node in graph.node})),
+            tuple(sorted(_made_for(graph))),
             len(graph.node),
         )
 
@@ -166,13 +182,21 @@ def _evaluated(loaded: LoadedModel, truth: _Truth, given: Mapping[str, Any], say
         declared = Evaluator(loaded, lift=False, kernels=kernel_table()).run(given)
         found |= {f"model: {kind}" for kind in _declared_kinds(truth.references, list(declared.values()))}
         exact = Evaluator(loaded, lift=True, kernels=kernel_table()).run(given)
-        if _another_function(truth.references, list(exact.values()), {}):
+        if "model: exact" in found:  # what is an integer or a truth value has no rounding
+            found.discard("model: exact")
+            found.add("model: semantic")
+        elif _another_function(truth.references, list(exact.values()), {}):
             answers, variance = _with_exact_constants(loaded, truth, given)
             if _another_function(truth.references, answers, variance):
                 found.add("model: semantic")
     except EvaluatorError as error:
         found.add(f"evaluation: {type(error).__name__} {error.op_type} {normalised(error.message)}")
     return found
+
+
+def _made_for(graph: Any) -> set[str]:
+    texts = [one.value for node in graph.node for one in node.metadata_props if one.key == _MADE_FOR]
+    return {operator for text in texts for operator in _TARGET.findall(text)}
 
 
 def _another_function(references: Sequence[Reference], answers: Sequence[Any], variance: Mapping[int, Any]) -> bool:
@@ -230,5 +254,5 @@ def _without_echo(kinds: set[str]) -> set[str]:
     """What a runtime repeats of the model it was given, and rounding beside a difference of functions, say nothing."""
     of_model = {kind.removeprefix("model: ") for kind in kinds if kind.startswith("model: ")}
     if "semantic" in of_model:
-        kinds = {kind for kind in kinds if not kind.endswith(": rounding")}
+        kinds = {kind for kind in kinds if not kind.endswith((": rounding", ": exact"))}
     return kinds - {f"runtime: {kind}" for kind in of_model}

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from tautomer.adapters.torch_programs.reduction.fixed_values import fixed_nodes
 from tautomer.adapters.torch_programs.reduction.program import (
     Call,
     Constant,
@@ -24,6 +25,9 @@ from tautomer.adapters.torch_programs.reduction.program import (
 from tautomer.adapters.torch_programs.reduction.recording import CapturedModel
 
 _COPIES = ("aten.lift_fresh_copy.default", "aten.lift_fresh.default", "aten.detach.default", "aten.alias.default")
+CONSTANT = "constant"
+"""What a value is called that the model has no name of its own for."""
+
 _END = 2**63 - 1
 """Where a slice without an end ends."""
 
@@ -38,8 +42,9 @@ class NotExpressible(Exception):
 def extract(model: CapturedModel, names: Collection[str]) -> Program:
     """The part of a model that these nodes are, as a program.
 
-    What the nodes use and is not among them becomes an input (an intermediate value), a constant (a parameter) or, for
-    sizes and results of several, is computed in the program, too. What others use of it is its output.
+    What the nodes use and is not among them becomes an input (an intermediate value), a constant (a parameter, or a
+    value on which the model's inputs have no influence) or, for sizes and results of several, is computed in the
+    program, too. What others use of it is its output.
 
     Raises:
         NotExpressible: a node is no operator.
@@ -51,18 +56,17 @@ def extract(model: CapturedModel, names: Collection[str]) -> Program:
     boundary: dict[torch.fx.Node, None] = dict.fromkeys(
         source for node in nodes for source in node.all_input_nodes if source not in inside
     )
-    inputs: list[Input] = []
-    constants: list[Constant] = []
-    for node in boundary:
-        if node.op == "get_attr":
-            constants.append(_constant(model, node))
-        elif isinstance(model.values[0].get(node.name), torch.Tensor):
-            inputs.append(_input(model, node))
+    fixed = fixed_nodes(graph)
+    given = [node for node in boundary if isinstance(model.values[0].get(node.name), torch.Tensor)]
+    if all(node.name in fixed for node in given):  # it would be all constant, and answer nothing
+        fixed = {node.name for node in given if node.op == "get_attr"}
+    constants = [_constant(model, node) for node in given if node.name in fixed]
+    inputs = [_input(model, node) for node in given if node.name not in fixed]
     known = {one.name for one in inputs} | {one.name for one in constants} | {node.name for node in nodes}
     calls = tuple(_call(node, known, model.values[0]) for node in nodes)
     program = Program(tuple(inputs), tuple(constants), calls, _outputs(graph, nodes))
-    given = {node.name for node in boundary if node.op == "placeholder"}
-    return _renamed(_without_copies(pruned(program)), given)
+    own = {node.name for node in boundary if node.op in ("placeholder", "get_attr")}
+    return _renamed(_without_copies(pruned(program)), own)
 
 
 def _without_copies(program: Program) -> Program:
@@ -126,8 +130,8 @@ def _outputs(graph: torch.fx.Graph, nodes: Sequence[torch.fx.Node]) -> tuple[str
 
 
 def _constant(model: CapturedModel, node: torch.fx.Node) -> Constant:
-    owner: Any = model.graph
-    for part in str(node.target).split("."):
+    owner: Any = model.graph if node.op == "get_attr" else None
+    for part in str(node.target).split(".") if owner is not None else ():
         owner = getattr(owner, part)
     trainable = isinstance(owner, torch.nn.Parameter)
     return Constant(node.name, Recorded(model.values[0][node.name]), trainable)
@@ -177,7 +181,7 @@ def _renamed(program: Program, given: Collection[str]) -> Program:
     """Short names: inputs x, y, z or as the user calls them, constants by their last name, results by operators.
 
     Args:
-        given: names of the model's own inputs.
+        given: names of the model's own inputs and constants.
     """
     taken: set[str] = {"self", "torch"}
     names: dict[str, str] = {}
@@ -187,7 +191,9 @@ def _renamed(program: Program, given: Collection[str]) -> Program:
         names[one.name] = _free(one.name if short else next(letters), taken)
     for constant in program.constants:
         last = re.sub(r"^(p|b|c|lifted_tensor)_", "", constant.name).rpartition("_")[2]
-        names[constant.name] = _free(last if last.isidentifier() else "constant", taken)
+        # A buffer that is called as an operator's result is what torch 2.13 cannot export.
+        named = last.isidentifier() and constant.name in given
+        names[constant.name] = _free(last if named else CONSTANT, taken)
     for call in program.calls:
         names[call.name] = _free(_stem(call.operator), taken)
     return renamed(program, names)
@@ -199,6 +205,13 @@ def with_short_inputs(program: Program, known: Collection[str]) -> Program:
     letters = _letters(len(program.inputs))
     new = [one.name for one in program.inputs if one.name not in known]
     return renamed(program, {name: _free(next(letters), taken) for name in new})
+
+
+def with_named_constants(program: Program, names: Collection[str]) -> Program:
+    """The program with names of their own for these constants, which are still called as what computed them."""
+    taken = {"self", "torch", *(one.name for one in program.inputs), *(one.name for one in program.constants)}
+    taken |= {call.name for call in program.calls}
+    return renamed(program, {name: _free(CONSTANT, taken) for name in names}) if names else program
 
 
 def _stem(operator: str) -> str:

@@ -9,7 +9,7 @@ import torch
 
 from tautomer.adapters.torch_programs.reduction.module_text import ModuleText
 from tautomer.adapters.torch_programs.reduction.program import Program, is_aten, run
-from tautomer.adapters.torch_programs.reduction.shrinking import PASSES, candidates_of, runs, without
+from tautomer.adapters.torch_programs.reduction.shrinking import PASSES, VALUES, candidates_of, runs, without
 from tautomer.adapters.torch_programs.reduction.weight import weight
 from tautomer.minimization import BudgetSpent, Dag, Trials, connected_minimum
 
@@ -100,8 +100,21 @@ class Parts:
 
 
 def _exhaust(trials: Trials[Program], name: str, seed: int) -> None:
-    """Take every step of one pass that keeps the failure."""
-    changed = True
-    while changed:
+    """Take every step of one pass that keeps the failure.
+
+    Values have so many steps, each of little use, that they are gone through once: what one step has made possible for
+    those before it waits until all passes begin again.
+    """
+    while _swept(trials, name, seed) and name != VALUES:
+        pass
+
+
+def _swept(trials: Trials[Program], name: str, seed: int) -> bool:
+    """Go once through the steps of a pass, each from what those before it have left; whether one kept the failure."""
+    place, changed = 0, False
+    while True:
         current: Any = trials.best
-        changed = any(trials(one.program) for one in candidates_of(name, current, seed=seed))
+        taken = next((one for one in candidates_of(name, current, seed=seed, first=place) if trials(one.program)), None)
+        if taken is None:
+            return changed
+        place, changed = taken.place, True

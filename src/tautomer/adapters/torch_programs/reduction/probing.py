@@ -6,10 +6,9 @@ reduction follows its answers and has the result checked in full.
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,15 @@ from typing import Any
 import torch
 
 from tautomer.adapters.converters import torch_onnx, torch_onnx_legacy
-from tautomer.adapters.converters.torch_exports import Recorder, patched
+from tautomer.adapters.converters.recording import Recorder
 from tautomer.adapters.torch_programs.preparation import prepare
 from tautomer.adapters.torch_programs.reduction.asked_runtime import AskedRuntime, Say
 from tautomer.adapters.torch_programs.reduction.comparison import REFUSES, Comparison
+from tautomer.adapters.torch_programs.reduction.exporter_tables import ExporterTables
 from tautomer.adapters.torch_programs.reduction.forked import in_child
 from tautomer.adapters.worker_api import Channel, qualified_name
 from tautomer.errors import TautomerError
-from tautomer.model import Stage
+from tautomer.model import ArtifactKind, Stage
 from tautomer.model.failure_text import normalised
 
 HANG = "it did not end"
@@ -44,6 +44,7 @@ class Probe:
         differs: what differs and where it was seen, sorted: `model: semantic`, `runtime: range`.
         other_sizes: whether it fails on later input sets only.
         op_types: operators of the exported graph, sorted, each once.
+        made_for: operators of the source that nodes of the graph were made for, as far as they say so; likewise.
         nodes: of the exported graph.
     """
 
@@ -53,6 +54,7 @@ class Probe:
     differs: tuple[str, ...] = ()
     other_sizes: bool = False
     op_types: tuple[str, ...] = ()
+    made_for: tuple[str, ...] = ()
     nodes: int = 0
 
     def is_same_failure(self, other: Probe) -> bool:
@@ -61,15 +63,20 @@ class Probe:
         theirs = (other.outcome, other.stage, other.error, other.differs, other.other_sizes)
         return self.outcome in ("divergent", "failed") and ours == theirs
 
+    def has_one_of(self, operators: Collection[str]) -> bool:
+        """Whether the graph has one of these operators, or a node that was made for one."""
+        return not {*operators}.isdisjoint((*self.op_types, *self.made_for))
+
     def fields(self) -> dict[str, Any]:
         """JSON values of all attributes."""
-        return {**asdict(self), "differs": list(self.differs), "op_types": list(self.op_types)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Probe:
         """From what `fields` gave."""
-        known = {name: fields[name] for name in cls.__slots__ if name in fields}
-        return cls(**{**known, "differs": tuple(known["differs"]), "op_types": tuple(known["op_types"])})
+        known: dict[str, Any] = {name: fields[name] for name in cls.__slots__ if name in fields}
+        known |= {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+        return cls(**known)
 
 
 class Prober:
@@ -86,7 +93,8 @@ class Prober:
         self._settings = settings
         self._seed = seed
         self._timeout_s = timeout_s
-        self._registry = _torchlib() if (settings.get("converter") or "torch.onnx") == "torch.onnx" else None
+        dynamo = (settings.get("converter") or "torch.onnx") == "torch.onnx"
+        self._tables = ExporterTables.of(settings.get("opset")) if dynamo else None
         self.count = 0
 
     def probe(self, module: Path) -> Probe:
@@ -125,8 +133,8 @@ class Prober:
         except Exception as error:  # whatever the exporter raises is how it fails
             return Probe("failed", str(recorder.stage), _error_text(error))
         runtime = AskedRuntime(self._settings.get("runtime_task"), self._settings.get("runtime_options") or {})
-        seen = comparison.with_model(model, runtime, say)
-        facts: dict[str, Any] = {"op_types": seen.op_types, "nodes": seen.nodes}
+        seen = comparison.with_model(model, runtime, say, translated=recorder.translated)
+        facts: dict[str, Any] = {"op_types": seen.op_types, "made_for": seen.made_for, "nodes": seen.nodes}
         if seen.refused is not None:
             return Probe("failed", str(Stage.RUNTIME_LOAD), seen.refused, **facts)
         if any(one.startswith(REFUSES) for one in seen.differs):
@@ -142,21 +150,27 @@ class Prober:
         prepared = prepare(dict(spec))
         path = folder / "model" / "model.onnx"
         settings = dict(self._settings)
-        if self._registry is None:
+        if self._tables is None:
             names = torch_onnx_legacy._input_names(prepared)
             torch_onnx_legacy._export(recorder, prepared, settings, names, path, fold=True)
         else:
-            with _known_operators(self._registry):
+            with self._tables.given():
                 torch_onnx._export(recorder.channel, recorder, prepared, settings)
         return path
 
 
 class _StagesOnly(Recorder):
-    """Follows an export without keeping its checkpoints."""
+    """Follows an export without reporting its checkpoints.
+
+    Attributes:
+        translated: the graph that all conversion of nodes has led to, before anything was optimized, and the opset that
+            its operators are of where its label lies below; None before there is one.
+    """
 
     def __init__(self, channel: Channel, say: Say) -> None:
         super().__init__(channel)
         self.channel = channel
+        self.translated: tuple[Path, int | None] | None = None
         self._say = say
 
     def begin(self, stage: Stage, doing: str) -> None:
@@ -164,25 +178,8 @@ class _StagesOnly(Recorder):
         self._say(stage=str(stage))
 
     def checkpoint(self, name: str, stage: Stage, **facts: Any) -> None:
-        pass
-
-
-def _torchlib() -> Any:
-    """The exporter's table of operators, which takes most of the time of a small export to build."""
-    from torch.onnx._internal.exporter import _registration
-
-    return _registration.ONNXRegistry.from_torchlib()
-
-
-def _known_operators(registry: Any) -> contextlib.AbstractContextManager[None]:
-    """Give the exporter the table that was built before; it holds the same operators for every opset."""
-    from torch.onnx._internal.exporter import _registration
-
-    def from_torchlib(opset_version: int = registry.opset_version) -> Any:
-        registry._opset_version = opset_version
-        return registry
-
-    return patched(_registration.ONNXRegistry, "from_torchlib", staticmethod(from_torchlib))
+        if stage is Stage.NODE_CONVERSION and facts.get("kind") is ArtifactKind.ONNX and facts.get("path") is not None:
+            self.translated = facts["path"], facts.get("opset_override")
 
 
 def _error_text(error: BaseException) -> str:

@@ -7,7 +7,7 @@ dynamic. Where that is impossible, the operators are recorded from one real run,
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from tautomer.adapters.torch_programs.capture import capture, source_line
 from tautomer.adapters.torch_programs.lift import is_view
 from tautomer.adapters.torch_programs.operator_calls import origin_of
 from tautomer.adapters.torch_programs.preparation import PreparedProgram
+from tautomer.adapters.torch_programs.reduction.straightening import has_control_flow, straightened
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,12 +29,20 @@ class CapturedModel:
         values: one dict an input set, by node name.
         how: how it was captured.
         origins: for operators that only appear when the captured operators are decomposed, the nodes they come from.
+        made: for nodes of the decomposed program, by name, those they come from.
     """
 
     graph: torch.fx.GraphModule
     values: tuple[Mapping[str, Any], ...]
     how: str
     origins: Mapping[str, tuple[str, ...]]
+    made: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def named(self, names: Collection[str]) -> list[str]:
+        """The nodes that nodes of the decomposed program come from, by the names that these have there."""
+        calls = {node.name for node in self.graph.graph.nodes if node.op == "call_function"}
+        found = [one for name in names for one in self.made.get(name, (name,)) if one in calls]
+        return list(dict.fromkeys(found))
 
     def find(self, operators: Collection[str] = (), line: str | None = None) -> list[str]:
         """Names of the nodes of these operators, as `aten.atan2.default`, made by this source line.
@@ -85,10 +94,28 @@ def capture_model(prepared: PreparedProgram, *, origins: bool = True) -> Capture
             except Exception:
                 if index == 0:
                     raise
-        found = _origins(program) if origins else {}
-        return CapturedModel(graph, tuple(values), "torch.export", found)
+        found, made = _origins(program, graph) if origins else ({}, {})
+        captured = CapturedModel(graph, tuple(values), "torch.export", found, made)
+        return _straight(captured, _flat_inputs(program, prepared, 0)) if has_control_flow(graph) else captured
     except Exception:
         return _recorded_operators(prepared)
+
+
+def _straight(model: CapturedModel, given: Sequence[Any]) -> CapturedModel:
+    """The model without control flow, as it ran on these inputs; each node is known by what became of it."""
+    graph, became = straightened(model.graph, given)
+
+    def after(names: Collection[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(one for name in names for one in became.get(name, ())))
+
+    origins = {operator: after(names) for operator, names in model.origins.items()}
+    for node in model.graph.graph.nodes:
+        if isinstance(node.target, torch._ops.HigherOrderOperator):
+            operator = f"higher_order.{node.target.name()}"
+            origins[operator] = (*origins.get(operator, ()), *after([node.name]))
+    made = {**became, **{name: after(names) for name, names in model.made.items()}}
+    values = _recorded(graph, [one for one in given if isinstance(one, torch.Tensor)])
+    return CapturedModel(graph, (values,), f"{model.how}, control flow as it was taken", origins, made)
 
 
 def _exported(prepared: PreparedProgram) -> Any:
@@ -160,18 +187,26 @@ def _recorded(graph: torch.fx.GraphModule, flat: Sequence[Any]) -> dict[str, Any
     return run.values
 
 
-def _origins(program: Any) -> dict[str, tuple[str, ...]]:
-    """By operator of the decomposed program, the captured nodes it comes from."""
+def _origins(
+    program: Any, graph: torch.fx.GraphModule
+) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+    """By operator, and by name, of the decomposed program: the nodes of the captured graph it comes from."""
     try:
         decomposed = program.run_decompositions()
     except Exception:  # what cannot be decomposed has no other operators
-        return {}
-    found: dict[str, list[str]] = {}
+        return {}, {}
+    captured: dict[str, list[str]] = {}
+    for node in graph.graph.nodes:
+        if node.op == "call_function":
+            captured.setdefault(origin_of(node) or node.name, []).append(node.name)
+    operators: dict[str, list[str]] = {}
+    made: dict[str, tuple[str, ...]] = {}
     for node in decomposed.graph.nodes:
-        origin = origin_of(node)
-        if node.op == "call_function" and origin is not None:
-            found.setdefault(str(node.target), []).append(origin)
-    return {operator: tuple(dict.fromkeys(names)) for operator, names in found.items()}
+        names = captured.get(origin_of(node) or node.name, ())
+        if node.op == "call_function" and names:
+            operators.setdefault(str(node.target), []).extend(names)
+            made[node.name] = tuple(names)
+    return {operator: tuple(dict.fromkeys(names)) for operator, names in operators.items()}, made
 
 
 def _out_of_place(graph: torch.fx.GraphModule) -> None:

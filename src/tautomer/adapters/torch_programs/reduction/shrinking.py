@@ -6,6 +6,7 @@ others to find out. The order follows from the program and the seed alone.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
@@ -13,8 +14,11 @@ from typing import Any
 
 import torch
 
+from tautomer.adapters.torch_programs.reduction.extraction import with_named_constants
+from tautomer.adapters.torch_programs.reduction.fixed_values import fixed_calls
 from tautomer.adapters.torch_programs.reduction.program import (
     Call,
+    Constant,
     Input,
     Program,
     Recorded,
@@ -38,11 +42,13 @@ class Candidate:
         step: what was done to the program it comes from, for people.
         program: the smaller one.
         weight: its.
+        place: of the step among all those of its pass.
     """
 
     step: str
     program: Program
     weight: Weight
+    place: int
 
 
 def candidates(program: Program, *, seed: int = 0) -> Iterator[Candidate]:
@@ -51,13 +57,14 @@ def candidates(program: Program, *, seed: int = 0) -> Iterator[Candidate]:
         yield from candidates_of(name, program, seed=seed)
 
 
-def candidates_of(name: str, program: Program, *, seed: int = 0) -> Iterator[Candidate]:
-    """The candidates of one pass; see `PASSES`."""
+def candidates_of(name: str, program: Program, *, seed: int = 0, first: int = 0) -> Iterator[Candidate]:
+    """The candidates of one pass (see `PASSES`), from a place on."""
     limit = weight(program)
-    for step, smaller in PASSES[name](program, random.Random(f"{seed} {name}")):
+    steps = enumerate(PASSES[name](program, random.Random(f"{seed} {name}")))
+    for place, (step, smaller) in itertools.islice(steps, first, None):
         reached = weight(smaller)
         if reached < limit and runs(smaller):
-            yield Candidate(step, smaller, reached)
+            yield Candidate(step, smaller, reached, place)
 
 
 def runs(program: Program) -> bool:
@@ -106,7 +113,7 @@ def _recorded(program: Program) -> list[dict[str, Any]] | None:
 
 
 def without(program: Program, removed: Collection[str], recorded: list[dict[str, Any]]) -> Program | None:
-    """The program without some of its calls, whose results become inputs.
+    """The program without some of its calls, whose results become inputs, or constants where no input matters to them.
 
     Args:
         removed: names of their results.
@@ -125,10 +132,17 @@ def without(program: Program, removed: Collection[str], recorded: list[dict[str,
     used = {ref for call in kept for ref in call.refs()}
     dynamic = any(one.dynamic for one in program.inputs)
     inputs: list[Input] = []
+    constants: list[Constant] = []
     plain: dict[str, Any] = {}
-    for name in (call.name for call in program.calls if call.name in gone and call.name in used):
+    cut = [call.name for call in program.calls if call.name in gone and call.name in used]
+    fixed = fixed_calls(program)
+    if fixed.issuperset(cut) and not any(one.name in used for one in program.inputs):
+        fixed = set()  # it would be all constant, and answer nothing
+    for name in cut:
         values = [one[name] for one in recorded]
-        if isinstance(values[0], torch.Tensor):
+        if isinstance(values[0], torch.Tensor) and name in fixed:
+            constants.append(Constant(name, Recorded(values[0])))
+        elif isinstance(values[0], torch.Tensor):
             varying = tuple(axis for axis in range(values[0].dim()) if len({one.shape[axis] for one in values}) > 1)
             inputs.append(Input(name, tuple(map(Recorded, values)), varying if dynamic else ()))
         elif isinstance(values[0], bool | int | float) and len(set(values)) == 1:
@@ -142,7 +156,8 @@ def without(program: Program, removed: Collection[str], recorded: list[dict[str,
     calls = tuple(call.with_arguments(fill) for call in kept)
     made = {call.name for call in calls}
     outputs = tuple(name for name in program.outputs if name in made) or _ends(calls, recorded[0])
-    return pruned(Program((*program.inputs, *inputs), program.constants, calls, outputs))
+    cut_program = Program((*program.inputs, *inputs), (*program.constants, *constants), calls, outputs)
+    return pruned(with_named_constants(cut_program, [one.name for one in constants]))
 
 
 def _ends(calls: tuple[Call, ...], values: dict[str, Any]) -> tuple[str, ...]:
@@ -252,6 +267,8 @@ def _with_arguments(program: Program, chooser: random.Random) -> Iterator[tuple[
             yield f"{call.name}: {step}", pruned(replace(program, calls=calls))
 
 
+VALUES = "values"
+
 PASSES: dict[str, Pass] = {
     "outputs": fewer_outputs,
     "bypass": bypassed,
@@ -260,6 +277,6 @@ PASSES: dict[str, Pass] = {
     "arguments": _with_arguments,
     "sizes": narrower,
     "types": one_type,
-    "values": simpler_values,
+    VALUES: simpler_values,
 }
 """What is made smaller, in this order, once the calls are the fewest (`minimisation`)."""

@@ -13,8 +13,8 @@ from tautomer.adapters.torch_programs.reduction.literals import LARGEST_LITERAL
 from tautomer.adapters.torch_programs.reduction.program import Constant, Input, Program, Recorded
 
 _UNUSUAL = (torch.float64, torch.float16, torch.bfloat16)
-_MOST_PARTS = 64
-"""Parts of one tensor that are simplified by themselves."""
+_MOST_PARTS = 8
+"""Parts of one tensor that are simplified by themselves: who reads a tensor of many elements gains little from one."""
 
 
 def narrower(program: Program, chooser: random.Random) -> Iterator[tuple[str, Program]]:
@@ -120,9 +120,9 @@ def simpler_values(program: Program, chooser: random.Random) -> Iterator[tuple[s
         if tensor.numel() > LARGEST_LITERAL:
             continue
         size = tensor.numel()
-        while size > 1:
+        while size > 1 and 2 * tensor.numel() <= _MOST_PARTS * size:
             size = (size + 1) // 2
-            for start in range(0, min(tensor.numel(), _MOST_PARTS * size), size):
+            for start in range(0, tensor.numel(), size):
                 for name, change in _changes(chooser, elementwise=True):
                     part = _in_part(change, start, size)
                     yield f"{of}[{start}:{start + size}] {name}", _mapped(program, part, only=of)

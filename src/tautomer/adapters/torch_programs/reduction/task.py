@@ -17,28 +17,22 @@ TITLE = "The smallest model found that fails the same way."
 
 
 def extract(
-    channel: Channel,
-    *,
-    spec: dict[str, Any],
-    nodes: Sequence[str] = (),
-    operators: Sequence[str] = (),
-    line: str | None = None,
-    grow: int = 0,
-    title: str = TITLE,
+    channel: Channel, *, spec: dict[str, Any], ways: Sequence[Mapping[str, Any]], title: str = TITLE
 ) -> dict[str, Any]:
-    """Cut the named nodes out of a model, with recorded values at the cut, and write them as a model module.
+    """Cut parts out of a model, with recorded values at the cut, and write them as model modules.
 
     Args:
         spec: of the model, as for `load_program`.
-        nodes: names in the captured program.
-        operators: where no node is named, or none of that name exists: operators as `aten.atan2.default`.
-        line: `file.py:12`, to choose among nodes of these operators.
-        grow: how many neighbours to take with them; -1 is the whole model.
-        title: docstring of the module.
+        ways: what to cut, each with
+            `nodes`: names of nodes as the exporter gives them in its metadata;
+            `operators`, `line`: besides or instead, nodes of these operators (`aten.atan2.default`), and `file.py:12`
+            to choose among them;
+            `grow`: how many neighbours to take with them; -1 is the whole model.
+        title: docstring of the modules.
 
     Returns:
-        What `_written` says, and `captured` (how), `located` (nodes found); `module` is None, with the `reason`, where
-        the part is not straight-line code or nothing was found.
+        `captured` (how), and `cuts`: for each way what `_written` says, and `located` (nodes found); `module` is None,
+        with the `reason`, where the part is not straight-line code, nothing was found, or an earlier way cuts the same.
 
     Raises:
         MisuseError: the model cannot be loaded.
@@ -53,18 +47,33 @@ def extract(
     try:
         captured = capture_model(prepared)
     except Exception as error:  # what cannot be captured cannot be cut
-        return {"module": None, "reason": f"the model cannot be captured: {str(error).splitlines()[:1]}"}
-    known = {node.name for node in captured.graph.graph.nodes if node.op == "call_function"}
-    located = [name for name in nodes if name in known] or captured.find(operators, line)
-    if not located and grow >= 0:
-        return {"module": None, "reason": "no operator of the captured model is the one at fault"}
-    try:
-        program = cut(captured, captured.grown(located, grow))
-    except NotExpressible as error:
-        return {"module": None, "reason": str(error)}
-    if not runs(program):
-        return {"module": None, "reason": "the part does not run by itself"}
-    return {"captured": captured.how, "located": located, **_written(channel.folder, "model", program, title)}
+        reason = f"the model cannot be captured: {str(error).splitlines()[:1]}"
+        return {"captured": None, "cuts": [{"module": None, "reason": reason} for _ in ways]}
+    seen: set[frozenset[str]] = set()
+
+    def cut_out(index: int, way: Mapping[str, Any]) -> dict[str, Any]:
+        located = captured.named(way.get("nodes") or ())
+        operators = way.get("operators") or ()
+        found = captured.find(operators, way.get("line")) if operators else []
+        located = list(dict.fromkeys((*located, *found)))
+        grow = way.get("grow", 0)
+        if not located and grow >= 0:
+            return {"module": None, "reason": "no operator of the captured model is the one at fault"}
+        names = captured.grown(located, grow)
+        if frozenset(names) in seen:
+            return {"module": None, "reason": "another way cuts the same"}
+        seen.add(frozenset(names))
+        try:
+            program = cut(captured, names)
+        except NotExpressible as error:
+            return {"module": None, "reason": str(error)}
+        if not runs(program):
+            return {"module": None, "reason": "the part does not run by itself"}
+        folder = channel.folder / f"cut_{index}"
+        folder.mkdir()
+        return {"located": located, **_written(folder, "model", program, title)}
+
+    return {"captured": captured.how, "cuts": [cut_out(index, way) for index, way in enumerate(ways)]}
 
 
 def candidates(
@@ -164,6 +173,7 @@ def shrink(
     state: str,
     settings: Mapping[str, Any],
     seed: int = 0,
+    operators: Sequence[str] = (),
     max_probes: int = 400,
     timeout_s: float = PROBE_TIMEOUT_S,
     title: str = TITLE,
@@ -175,6 +185,7 @@ def shrink(
     Args:
         state: file of the program to begin with.
         settings: as for `probe`.
+        operators: of the source or of the graph; where the first program has some of these, a smaller one must, too.
         max_probes: the most to make.
 
     Returns:
@@ -212,12 +223,15 @@ def shrink(
     if not first.is_same_failure(first):
         return {"module": None, "reason": "a probe does not see it fail", "probes": 1, "probe": first.fields()}
     fewest = first.nodes
+    at_fault = [one for one in operators if first.has_one_of([one])]
 
     def fails(one: Any) -> bool:
         """Whether it fails as the first does, and its graph is no larger than that of the smallest before."""
         nonlocal fewest
         found = probed(one)
         if not found.is_same_failure(first) or found.nodes > fewest:
+            return False
+        if at_fault and found.op_types and not found.has_one_of(at_fault):
             return False
         fewest = found.nodes
         return True

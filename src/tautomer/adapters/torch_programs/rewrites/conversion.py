@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tautomer.adapters.converters import torch_onnx
-from tautomer.adapters.converters.torch_exports import patched
+from tautomer.adapters.converters.recording import patched
 from tautomer.adapters.torch_programs.rewrites.candidates import Target, choice
 from tautomer.adapters.torch_programs.rewrites.splice import spliced
 from tautomer.adapters.worker_api import Channel

@@ -91,3 +91,30 @@ def test_probes_are_the_same_failure_whatever_their_size():
     assert one.is_same_failure(Probe("divergent", "compared", differs=("model: range",), nodes=1, op_types=("Exp",)))
     assert not one.is_same_failure(Probe("divergent", "compared", differs=("model: semantic",)))
     assert not one.is_same_failure(Probe("failed", "runtime_execution", HANG))
+
+
+@pytest.mark.parametrize(("opset", "op_types"), [(None, ("Gelu",)), (18, ("Add", "Div", "Erf", "Mul"))])
+def test_a_probe_exports_as_a_check_does_at_every_opset(opset, op_types, tmp_path):
+    # PyTorch translates some operators in another way from a certain opset on.
+    path = tmp_path / "model.py"
+    path.write_text(MODULE.format(body="return torch.nn.functional.gelu(x)", value="torch.ones(3)"))
+    found = Prober({"converter": "torch.onnx", "opset": opset}, seed=0, timeout_s=120).probe(path)
+    assert (found.outcome, found.op_types) == ("equivalent", op_types)
+    assert found.made_for == ("aten.gelu.default",)
+
+
+def test_what_is_an_integer_is_as_semantic_as_a_number(tmp_path, monkeypatch):
+    from onnxscript.rewriter import onnx_fusions
+
+    def no_and(model, *arguments, **keywords):
+        for node in model.graph:
+            node.op_type = "Or" if node.op_type == "And" else node.op_type
+
+    monkeypatch.setattr(onnx_fusions, "fuse", no_and)
+    path = tmp_path / "model.py"
+    path.write_text(MODULE.format(body="return x & ~x", value="torch.tensor([True, False])"))
+    found = Prober({"converter": "torch.onnx"}, seed=0, timeout_s=120).probe(path)
+    # The fault is in the optimizer: the graph was right when it was translated.
+    assert (found.outcome, found.differs) == ("divergent", ("model: semantic",))
+    assert found.has_one_of(["aten.bitwise_and.Tensor"])
+    assert not found.has_one_of(["And"])
