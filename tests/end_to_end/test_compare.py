@@ -162,17 +162,6 @@ def test_sizes_that_fit_only_one_of_the_two_are_misuse(compare, graph):
         compare(graph("a.onnx")[0], graph("b.onnx", width=7)[0])
 
 
-def test_a_module_is_compared_with_the_exports_of_it(compare, module, tmp_path):
-    model, inputs = loaded(module())
-    torch.export.save(torch.export.export(model, inputs), tmp_path / "a.pt2")
-    torch.jit.trace(model, inputs).save(tmp_path / "a.ts")
-    torch.onnx.export(model, inputs, tmp_path / "a.onnx", dynamo=True, verbose=False, external_data=False)
-    pairs = [("a.py", "a.pt2"), ("a.pt2", "a.onnx"), ("a.ts", "a.onnx"), ("a.onnx", "a.ts"), ("a.onnx", "a.py")]
-    for reference, judged in pairs:
-        report = compare(tmp_path / reference, tmp_path / judged)
-        assert report.outcome is Outcome.EQUIVALENT, (reference, judged, report.reason, report.findings)
-
-
 def test_all_places_at_which_two_modules_part_are_named_with_the_users_lines(compare, module):
     report = compare(module(), module("b.py", eps="1e-3", bump="0.25"))
     assert report.outcome is Outcome.DIVERGENT

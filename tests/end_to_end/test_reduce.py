@@ -70,6 +70,23 @@ g (int64[3] a, int64[3] b) => (float[3] y, int64[3] z)
 """ONNX Runtime divides the smallest int64 by -1 with an instruction that raises SIGFPE."""
 
 
+BRANCHING = """
+import torch
+
+class Model(torch.nn.Module):
+    def forward(self, x):
+        index = torch.tensor([0, 0, 1])[:, None].expand(3, 4)
+
+        def mean(x):
+            return torch.zeros(2, 4).scatter_reduce(0, index, x, "mean", include_self=False)
+
+        return torch.cond(x.sum() > 0, mean, lambda x: x[:2] - 1, (x,)) * 2
+
+def inputs():
+    return (torch.linspace(1, 2, 12).reshape(3, 4),)
+"""
+
+
 class Hearer:
     """Hears a reduction, and interrupts it where it is told to."""
 
@@ -124,6 +141,16 @@ def test_a_fault_within_a_run_is_reduced_to_its_operator_with_a_script_that_show
         assert field in issue
     for file in found.folder.iterdir():
         assert str(found.folder.parent).encode() not in file.read_bytes()
+
+
+def test_a_fault_inside_a_branch_is_reduced_to_its_operator_without_the_branch(reduced, write_module):
+    found = reduced(write_module(BRANCHING))
+    assert found.exit_status == 0
+    assert found.nodes_after == 1 < found.nodes_before
+    text = (found.folder / "model.py").read_text()
+    assert "scatter_reduce" in text
+    assert "cond" not in text
+    assert found.script.status == 1
 
 
 def test_a_redacted_graph_fails_the_same_way_and_names_nothing(graph, reduced):

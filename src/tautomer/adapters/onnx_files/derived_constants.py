@@ -241,8 +241,9 @@ class Noise:
             shape = [array.shape[axis] if other == axis else 1 for other in range(array.ndim)]
             relative = relative + generator.uniform(-FOLDING_U, FOLDING_U, shape)
         u = self._exactly.units.get(name, U)
-        if array.ndim == 1 and array.size > 1:
-            # A vector folded from a sum (a bias with the mean of a batch norm in it) cancels in single elements.
+        if max(array.shape, default=1) == array.size > 1:
+            # A vector, whatever axis it lies along, that was folded from a sum (a bias with the mean of a batch norm in
+            # it) cancels in single elements.
             largest = float(np.abs(array).max(initial=0.0, where=np.isfinite(array)))
             return array * (1.0 + u * relative) + u * largest * generator.uniform(-FOLDING_U, FOLDING_U, array.shape)
         return array * (1.0 + u * relative)

@@ -39,6 +39,7 @@ def judge_named(
     values: list[str | None],
     record: list[str],
     opset_override: int | None = None,
+    layouts: bool = False,
 ) -> dict[str, Any]:
     """Compare a graph's values with those of the same names in the program it was made from, each on forced inputs.
 
@@ -51,6 +52,7 @@ def judge_named(
         model, inputs, feeds, opset_override: as for `evaluate`.
         values: for each input set the file of the program's values; None where there is none.
         record: names of values that are wanted whether they differ or not.
+        layouts: whether a value may have its axes in another order than the program's, and then is left as it is.
     """
     from tautomer.numerics.onnx_evaluator import Evaluator, EvaluatorError
 
@@ -59,7 +61,7 @@ def judge_named(
     for index, file in enumerate(values):
         if file is None:
             continue
-        comparison = _ByName(_tensors(file), frozenset(record))
+        comparison = _ByName(_tensors(file), frozenset(record), layouts)
         try:
             evaluator = Evaluator(loaded, lift=False, kernels=kernel_table())
             evaluator.run(graph_inputs(inputs[index], feeds), force=comparison.force)
@@ -91,8 +93,8 @@ class _ByName:
         computed: what they were, of those that differ and those to record.
     """
 
-    def __init__(self, known: Mapping[str, Tensor], record: frozenset[str]) -> None:
-        self._known, self._record = known, record
+    def __init__(self, known: Mapping[str, Tensor], record: frozenset[str], layouts: bool) -> None:
+        self._known, self._record, self._layouts = known, record, layouts
         self.forced: set[str] = set()
         self.wrong: dict[str, tuple[str, list[int] | None]] = {}
         self.computed: dict[str, Tensor] = {}
@@ -103,13 +105,23 @@ class _ByName:
         if source is None or not isinstance(value, np.ndarray):
             return None
         expected = source.numpy()
-        self.forced.add(name)
         found = difference(expected, value, FAR_OFF)
+        if found is not None and self._layouts and _in_another_layout(expected, value):
+            return None
+        self.forced.add(name)
         if found is not None:
             self.wrong[name] = found
         if found is not None or name in self._record:
             self.computed[name] = Tensor.of(value)
         return expected.astype(value.dtype, copy=False)
+
+
+def _in_another_layout(expected: Array, value: Array) -> bool:
+    """Whether a value is what is expected, with the channels at the other end."""
+    if value.ndim < 3 or value.ndim != expected.ndim or value.dtype != expected.dtype:
+        return False
+    last_first, first_last = np.moveaxis(expected, -1, 1), np.moveaxis(expected, 1, -1)
+    return any(difference(one, value, FAR_OFF) is None for one in (last_first, first_last))
 
 
 def _tensors(file: str) -> dict[str, Tensor]:

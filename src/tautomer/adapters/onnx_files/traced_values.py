@@ -4,7 +4,6 @@ against them fragment by fragment.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from tautomer.adapters.onnx_files.evaluation import graph_inputs, kernel_table, 
 from tautomer.adapters.onnx_files.fingerprint import fingerprint
 from tautomer.adapters.onnx_files.graph_paths import MOVES, GraphPaths, uses
 from tautomer.adapters.source_trace import SourceTrace, TracedValue
+from tautomer.adapters.stack_traces import users_line
 from tautomer.adapters.worker_api import Channel
 from tautomer.model import Tensor
 from tautomer.numerics.branches import Branches
@@ -29,8 +29,6 @@ UNNAMED = "reference:"
 
 SAME_NAMES_SHARE = 0.8
 """Names mean something where, of those that two graphs share, at least this share stands for one operator in both."""
-
-_FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 
 
 def trace(channel: Channel, *, model: str, inputs: list[str], judged: str | None, seed: int) -> dict[str, Any]:
@@ -98,9 +96,7 @@ def nearest_kept(graph: Any, kept: Collection[str]) -> dict[str, tuple[str, ...]
 def source_line(node: Any) -> str | None:
     """`file.py:12` of the innermost frame outside PyTorch in the exporter's stack trace; None where there is none."""
     metadata = {one.key: one.value for one in node.metadata_props}
-    frames = _FRAME.findall(metadata.get("pkg.torch.onnx.stack_trace", ""))
-    own = [(path, line) for path, line in frames if "-packages/torch/" not in path]
-    return f"{own[-1][0].rsplit('/', 1)[-1]}:{own[-1][1]}" if own else None
+    return users_line(metadata.get("pkg.torch.onnx.stack_trace", ""))
 
 
 class _Held:

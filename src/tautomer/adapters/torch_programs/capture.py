@@ -13,9 +13,11 @@ from typing import Any
 
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.jit._fuser import optimized_execution
 from torch.utils import _pytree as pytree
 
 from tautomer.adapters.onnx_files.fingerprint import fingerprint
+from tautomer.adapters.stack_traces import users_line
 from tautomer.adapters.torch_programs.lift import FACTORIES_IN_DOUBLE, base_name
 from tautomer.adapters.torch_programs.trees import CallArguments, leaves_of
 
@@ -58,16 +60,26 @@ def capture(function: Callable[..., Any], call: CallArguments) -> Capture:
         return [value for _, value in kept]
 
     tensors = [leaves[position].detach().clone() for position in positions]
-    graph = _trace(on_tensors, tensors, keep_compound=True)
+    graph = trace_operators(on_tensors, tensors, keep_compound=True)
     if any("autocast" in str(node.target) for node in graph.graph.nodes):
         # Autocast decides its casts below the level at which compound operators are whole; only there they show.
-        graph = _trace(on_tensors, tensors, keep_compound=False)
+        graph = trace_operators(on_tensors, tensors, keep_compound=False)
     return Capture(graph, tuple(paths))
 
 
-def _trace(
-    function: Callable[..., Any], tensors: Sequence[torch.Tensor], *, keep_compound: bool
+def trace_operators(
+    function: Callable[..., Any], tensors: Sequence[torch.Tensor], *, keep_compound: bool = True
 ) -> torch.fx.GraphModule:
+    """The operators that one real run of a function goes through.
+
+    Args:
+        function: takes and gives tensors.
+        tensors: what it is given.
+        keep_compound: whether operators that are made of others (Softmax, LSTM) stay whole.
+
+    Raises:
+        Exception: whatever the function or the tracer raises.
+    """
     tracer = make_fx(
         function,
         tracing_mode="real",
@@ -75,7 +87,9 @@ def _trace(
         record_stack_traces=True,
         _error_on_data_dependent_ops=False,
     )
-    graph = tracer(*tensors)
+    # TorchScript's executor rewrites a function after its first runs: captures of one program would differ.
+    with optimized_execution(False):
+        graph = tracer(*tensors)
     if not isinstance(graph, torch.fx.GraphModule):
         raise TypeError(f"capture returned {type(graph).__name__}")
     return graph
@@ -131,11 +145,4 @@ def _inert(target: Any, args: Sequence[Any]) -> bool:
 
 def source_line(node: torch.fx.Node) -> str | None:
     """`file.py:12` of the innermost frame outside PyTorch that made the node."""
-    lines = [
-        line.strip() for line in (node.meta.get("stack_trace") or "").splitlines() if line.strip().startswith("File ")
-    ]
-    for line in reversed(lines):
-        path, _, rest = line.removeprefix('File "').partition('", line ')
-        if "-packages/torch/" not in path:
-            return f"{path.rsplit('/', 1)[-1]}:{rest.split(',')[0]}"
-    return None
+    return users_line(node.meta.get("stack_trace") or "")

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
-import re
-import sys
-import traceback
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +13,8 @@ import torch
 
 from tautomer.adapters.torch_programs.input_files import read_call
 from tautomer.adapters.torch_programs.trees import CallArguments
-from tautomer.adapters.worker_api import message_of
-from tautomer.errors import InputsError, ModelFileError, TautomerError, UserCodeError
+from tautomer.adapters.user_modules import first_line, import_user_file, users_code
+from tautomer.errors import InputsError, ModelFileError, UserCodeError
 from tautomer.model import ArtifactKind
 
 
@@ -58,44 +53,6 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
-
-
-_ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-
-
-@contextlib.contextmanager
-def users_code(code: str, doing: str, path: Path) -> Iterator[None]:
-    """Turn whatever the user's code raises, exceptions that end programs included, into a `UserCodeError`."""
-    try:
-        yield
-    except (TautomerError, MemoryError):
-        raise
-    except BaseException as error:
-        raise user_code_error(code, doing, path, error) from error
-
-
-def user_code_error(code: str, doing: str, path: Path, error: BaseException) -> UserCodeError:
-    """Say what the user's code raised, with the user's own line."""
-    if isinstance(error, SyntaxError) and error.filename and Path(error.filename) == path:
-        where, line = f"{path.name}:{error.lineno}", (error.text or "").strip()
-    else:
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if Path(frame.filename) == path] or [
-            frame
-            for frame in frames
-            if path.parent in Path(frame.filename).parents and "site-packages" not in frame.filename
-        ]
-        where, line = (
-            (f"{Path(own[-1].filename).name}:{own[-1].lineno}", own[-1].line or "") if own else (path.name, "")
-        )
-    shown = f" at `{line}`" if line else ""
-    text = " ".join(_CONTROL.sub(" ", _ESCAPE.sub("", message_of(error))).split())
-    return UserCodeError(
-        code,
-        f"{doing} raised {type(error).__name__} in {where}{shown}: {text or 'no message'}",
-        "Run the file by itself with Python to see the whole traceback.",
-    )
 
 
 def load_program(spec: dict[str, Any]) -> TorchProgram:
@@ -154,7 +111,8 @@ def _with_input_files(program: TorchProgram, files: list[Path], spec: dict[str, 
 
 
 def _load_module_file(path: Path, seed: int) -> TorchProgram:
-    module = _import_file(path, seed)
+    seed_everything(seed)
+    module = import_user_file(path)
     factory = getattr(module, "model", None)
     model_class = getattr(module, "Model", None)
     make_inputs = getattr(module, "inputs", None)
@@ -217,19 +175,6 @@ class _FunctionModule(torch.nn.Module):
         return self._function(*args, **kwargs)
 
 
-def _import_file(path: Path, seed: int) -> Any:
-    """The user's file as a module, compiled from its text: a bytecode cache beside it may be older than the file."""
-    module = types.ModuleType(f"tautomer_user_{path.stem}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module
-    sys.dont_write_bytecode = True
-    sys.path.insert(0, str(path.parent))
-    seed_everything(seed)
-    with users_code("TA120", f"importing {path.name}", path):
-        exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)
-    return module
-
-
 def _load_exported_program(path: Path) -> TorchProgram:
     try:
         program = torch.export.load(path)
@@ -269,8 +214,3 @@ def _load_pickled_module(path: Path) -> TorchProgram:
         )
     model.eval()
     return TorchProgram(model, model, (), None, path)
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text, or its class name."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -11,7 +11,7 @@ import torch
 
 from tautomer.adapters.tensor_file import read_values
 from tautomer.adapters.torch_programs.fitting import argument_names, forward_of, in_the_form_of, verify_fit
-from tautomer.adapters.torch_programs.loading import InputSet, TorchProgram, load_program, seed_everything, users_code
+from tautomer.adapters.torch_programs.loading import InputSet, TorchProgram, load_program, seed_everything
 from tautomer.adapters.torch_programs.second_size import (
     DynamicDimension,
     dynamic_dimensions,
@@ -22,6 +22,7 @@ from tautomer.adapters.torch_programs.second_size import (
 )
 from tautomer.adapters.torch_programs.state import ModuleState
 from tautomer.adapters.torch_programs.trees import Leaves, from_tensor, leaves_of
+from tautomer.adapters.user_modules import users_code
 from tautomer.errors import InternalError
 from tautomer.model import Tensor
 

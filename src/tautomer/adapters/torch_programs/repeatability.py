@@ -239,8 +239,11 @@ class _Run:
         fill: int | None = None,
         watched: bool = False,
     ) -> None:
-        from tautomer.adapters.torch_programs.loading import seed_everything, users_code
+        import torch
+
+        from tautomer.adapters.torch_programs.loading import seed_everything
         from tautomer.adapters.torch_programs.trees import leaves_of
+        from tautomer.adapters.user_modules import users_code
 
         if not keep_state:
             prepared.reset()
@@ -248,11 +251,22 @@ class _Run:
         one = prepared.program.input_sets[index]
         call = one.call.copied()
         self.operators: list[_Operator] = []
-        with (
-            users_code("TA126", f"the model itself, on {one.name},", prepared.program.path),
-            _mode(fill, self.operators if watched else None),
-        ):
-            result = leaves_of(prepared.program.callable(*call.args, **call.kwargs))
+        with users_code("TA126", f"the model itself, on {one.name},", prepared.program.path):
+            try:
+                with _mode(fill, self.operators if watched else None):
+                    result = leaves_of(prepared.program.callable(*call.args, **call.kwargs))
+            except NotImplementedError as error:
+                if "HigherOrderOperator" not in str(error):
+                    raise
+                # Control flow given as an operator (`torch.cond`) cannot be watched: it is only run. Each call compiles
+                # it, and what was compiled under a watch refuses to run without one.
+                torch._dynamo.reset()
+                self.operators.clear()
+                if not keep_state:
+                    prepared.reset()
+                seed_everything(prepared.seed + seed)
+                call = one.call.copied()
+                result = leaves_of(prepared.program.callable(*call.args, **call.kwargs))
         self.values = {path: _copied(value) for path, value in result.tensors().items()}
         if restore:
             prepared.reset()

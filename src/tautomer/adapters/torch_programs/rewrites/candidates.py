@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from tautomer.adapters.stack_traces import users_line
 from tautomer.adapters.torch_programs.rewrites.rule import RewriteFunction, code_of
 from tautomer.adapters.torch_programs.rewrites.splice import Choice
 from tautomer.adapters.torch_programs.rewrites.table import TABLE
 
 TABLE_METHOD, DECOMPOSITION_METHOD = "table", "decomposition"
-
-_FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ def _nodes(program: Any, target: Target) -> list[Any]:
     for same in (_same_overload, _same_operator):
         meant = [node for node in calls if same(str(node.target), target.operator)]
         if target.line is not None:
-            meant = [node for node in meant if _line(node) == target.line]
+            meant = [node for node in meant if users_line(str(node.meta.get("stack_trace", ""))) == target.line]
         if meant:
             return meant
     return []
@@ -107,12 +105,6 @@ def _same_overload(name: str, located: str) -> bool:
 def _same_operator(name: str, located: str) -> bool:
     """Whether two overloads, in place or not, are of one operator."""
     return name.split(".")[:2] == located.split(".")[:2]
-
-
-def _line(node: Any) -> str | None:
-    """`file.py:12` of the innermost frame outside PyTorch that made a node."""
-    frames = [one for one in _FRAME.findall(str(node.meta.get("stack_trace", ""))) if "-packages/torch/" not in one[0]]
-    return f"{frames[-1][0].rsplit('/', 1)[-1]}:{frames[-1][1]}" if frames else None
 
 
 def _decomposition(operator: Any) -> RewriteFunction | None:
