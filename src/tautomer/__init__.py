@@ -23,7 +23,7 @@ def check(
     model: str | os.PathLike[str],
     *,
     via: str | Sequence[str] = (),
-    to: str | Sequence[str] = ("onnxruntime",),
+    to: str | Sequence[str] = (),
     inputs: str | os.PathLike[str] | None = None,
     opset: int | None = None,
     options: Mapping[str, Any] | None = None,
@@ -44,8 +44,9 @@ def check(
 
     Args:
         model: a model module (.py), .pt2, TorchScript or .onnx file.
-        via: names of converters (`tautomer list` shows them); empty for the source's own.
-        to: names of runtimes.
+        via: names of converters (`tautomer list` shows them); empty for the source's own. `A,B` is a chain: B takes
+            what A makes.
+        to: names of runtimes; empty for the default one of what the converters make (`onnxruntime` for ONNX).
         inputs: a file or a folder of samples to compare on, in place of the model's own run inputs.
         opset: ONNX opset to ask the converter for; None for its default.
         options: handed to the converter.

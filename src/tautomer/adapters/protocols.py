@@ -111,6 +111,7 @@ class Adapter:
         node_task: for a runtime that shows the values between its nodes, `module:function` of the task that judges each
             node on them; None where they are not visible.
         levers: settings that a bisection may turn, the likeliest to help first.
+        evaluated_in: where ONNX checkpoints of it are evaluated, if not in its own process.
     """
 
     name: str
@@ -126,6 +127,12 @@ class Adapter:
     default_converter: str | None = None
     node_task: str | None = None
     levers: tuple[Lever, ...] = ()
+    evaluated_in: WarmHost | None = None
+
+    @property
+    def evaluation_host(self) -> WarmHost:
+        """The process in which ONNX files are evaluated and judged operator by operator."""
+        return self.evaluated_in or self.host
 
     def __post_init__(self) -> None:
         """Refuse a description that contradicts itself.

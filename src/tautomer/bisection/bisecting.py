@@ -27,7 +27,7 @@ from tautomer.bisection.workarounds import of_release, of_trial, tried_setting, 
 from tautomer.checking import run_check
 from tautomer.checking.one_check import Silent
 from tautomer.checking.progress import Listener
-from tautomer.checking.sources import SourceFile, recognise
+from tautomer.checking.sources import SourceFile, recognise, refuse_chains, resolve_pairs
 from tautomer.execution import Pool, RunFolder, Runner, RunStore
 from tautomer.execution.environments import EnvironmentStore
 from tautomer.model import (
@@ -191,14 +191,11 @@ class _Work:
         Raises:
             MisuseError: TA180 nothing fails.
         """
-        listing = {
-            lever.listed_by: True
-            for name in self._settings.to[:1]
-            for lever in registry.get(AdapterKind.RUNTIME, name).levers
-            if lever.listed_by is not None
-        }
+        refuse_chains(self._settings.via, "bisected")
+        [(_, runtimes), *_] = resolve_pairs(self._source_file, self._settings.via, self._settings.to)
+        listing = {lever.listed_by: True for lever in runtimes[0].levers if lever.listed_by is not None}
         options = {**self._settings.runtime_options, **listing}
-        settings = replace(self._settings, to=self._settings.to[:1], runtime_options=options)
+        settings = replace(self._settings, to=(runtimes[0].name,), runtime_options=options)
         began = time.monotonic()
         stages = StagesOfTrial("the failure as it is", self._listener)
         self._trials.remembers = True

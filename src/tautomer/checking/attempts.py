@@ -13,6 +13,7 @@ from tautomer.execution import HostSpec, RunFolder, Runner, Task
 from tautomer.model import Attempt, Completed, Crashed, Hung, Limits, OutOfMemory, Refused
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_RAISED = re.compile(r"^[A-Za-z]+(?:Error|Exception): ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,14 @@ def _class_name(error: Mapping[str, Any]) -> str:
 
 
 def plain_first_line(text: str) -> str:
-    """The first line that says something, without terminal colours."""
-    return next((line for line in _ESCAPE.sub("", text).strip().splitlines() if line.strip()), "no message")
+    """The first line that says something, without terminal colours.
+
+    TensorFlow puts the user's frames before what was raised: there it is the last line.
+    """
+    lines = [line.strip() for line in _ESCAPE.sub("", text).strip().splitlines() if line.strip()]
+    if lines and lines[0] == "in user code:":
+        return _RAISED.sub("", lines[-1])
+    return lines[0] if lines else "no message"
 
 
 def failed_to_answer(attempt: Attempt) -> bool:

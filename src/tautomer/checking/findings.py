@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tautomer.checking.attempts import describe
+from tautomer.checking.blame import Blame, blame, earlier_link
 from tautomer.checking.interface import InterfaceFault
 from tautomer.checking.location import first_cause, locate_fragment, locate_kernels, locate_node
 from tautomer.checking.matching import exchanged_outputs
@@ -27,23 +28,6 @@ from tautomer.model import (
 )
 from tautomer.numerics.judge import Judgement
 from tautomer.numerics.strict import Strictness
-
-
-@dataclass(frozen=True, slots=True)
-class Blame:
-    """Where a deviation was caused.
-
-    Attributes:
-        stage: the stage.
-        verdict: the first checkpoint that shows it, where one does.
-        evidence: how that is known.
-        known: whether it is: where no checkpoint could be evaluated, the runtime is not at fault by exclusion.
-    """
-
-    stage: Stage
-    verdict: Verdict | None
-    evidence: str
-    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +73,9 @@ def suspects_of(
         return _conversion_failed(conversion)
     found = _interface_findings(conversion, runtime)
     frozen = bool(found)
-    checker = next((verdict for verdict in conversion.verdicts if verdict.stage is Stage.VALIDATION), None)
-    steps = [verdict for verdict in conversion.verdicts if verdict is not checker]
+    checkers = [verdict for verdict in conversion.verdicts if verdict.stage is Stage.VALIDATION]
+    checker = next((verdict for verdict in checkers if verdict.faulty), checkers[-1] if checkers else None)
+    steps = [verdict for verdict in conversion.verdicts if verdict.stage is not Stage.VALIDATION]
     refused = next((verdict for verdict in runtime if verdict.outcome is Outcome.FAILED), None)
     divergent = next((verdict for verdict in runtime if verdict.faults), None)
     if checker is not None and checker.faulty and conversion.full_check is None:
@@ -122,6 +107,10 @@ def warnings_of(conversion: Conversion, runtime: Sequence[Verdict]) -> list[str]
     if deviating and ends_well:
         names = ", ".join(f"'{one.name}'" for one in deviating)
         said.append(f"{names} deviate, but what runs the model does not: {deviating[0].report().detail}")
+    if ends_well:
+        from tautomer.checking.causes.hidden_failures import notes_on
+
+        said.extend(notes_on(conversion.attempt))
     if ends_well and conversion.verdicts:
         saved = next(
             (one for one in reversed(conversion.verdicts) if one.record.path is not None and one.record.runs), None
@@ -152,11 +141,15 @@ def source_failed(attempt: Any, log: str) -> Finding:
 
 
 def _conversion_failed(conversion: Conversion) -> list[Suspect]:
-    verdict = next((one for one in conversion.verdicts if one.record.failure is not None), None)
     attempt = conversion.attempt
+    verdict = next((one for one in reversed(conversion.verdicts) if one.record.failure is attempt is not None), None)
     stage = verdict.stage if verdict is not None else Stage.LOAD_MODEL
     doing = verdict.record.doing if verdict is not None else "converting"
     said = describe(attempt) if attempt is not None else "it ended"
+    link = verdict.record.link if verdict is not None else None
+    broken = earlier_link(conversion, link, stage)
+    if verdict is not None and broken is not None:
+        return [_refusal(verdict, broken, stage)]
     finding = Finding(
         outcome=Outcome.FAILED,
         symptom=_symptom(attempt),
@@ -165,6 +158,7 @@ def _conversion_failed(conversion: Conversion) -> list[Suspect]:
         cause=Cause(category=CauseCategory.UNKNOWN, kind=_kind_of_end(attempt), evidence=said),
         message=f"while {doing}: {said}",
         code="TA202" if isinstance(attempt, Refused) else "TA204",
+        link=link,
     )
     return [Suspect(finding, verdict, verdict)]
 
@@ -196,6 +190,7 @@ def _interface_findings(conversion: Conversion, runtime: Sequence[Verdict]) -> l
             cause=Cause(category=fault.category, kind=Kind.INTERFACE, evidence=fault.message),
             message=fault.message,
             code="TA303",
+            link=fault.link,
         )
         found.append(Suspect(finding, interface=fault))
     return found
@@ -214,39 +209,6 @@ def _first_faulty(verdicts: Sequence[Verdict]) -> Stage | None:
 
 def _stage_of(verdict: Verdict) -> Stage:
     return Stage.RUNTIME_EXECUTION if verdict.errors and verdict.record.failure is None else verdict.record.stage
-
-
-def blame(steps: Sequence[Verdict], surfaced: Stage, index: int | None = None) -> Blame:
-    """Walk back from the saved file while checkpoints deviate: the first of that run is where it was caused.
-
-    With `index`, only what happens on that input set counts.
-
-    Where the last checkpoint of the converter is sound, the runtime caused it. Metadata can move the blame further up:
-    where a graph states a shape that its own values contradict and the optimizer then bakes it in, the optimizer is not
-    at fault.
-    """
-    if steps and not any(verdict.judged for verdict in steps):
-        stage = steps[0].stage if len(steps) == 1 else surfaced
-        said = "no checkpoint could be evaluated: whether the file or the runtime is at fault is not known"
-        return Blame(stage, None, said, known=False)
-    first: Verdict | None = None
-    for verdict in reversed(steps):
-        if not verdict.judged:
-            continue
-        if not verdict.faulty_on(index):
-            break
-        first = verdict
-    if first is None:
-        return Blame(surfaced, None, "every checkpoint of the converter computes the source's function")
-    earlier = [verdict for verdict in steps[: list(steps).index(first)] if verdict.record.contradictions]
-    if first.stage is Stage.OPTIMIZATION and earlier:
-        fact = earlier[0].record.contradictions[0]
-        evidence = (
-            f"checkpoint '{earlier[0].name}' states shape {fact['stated']} for '{fact['value']}',"
-            f" which has {fact['found']}; '{first.name}' relied on it"
-        )
-        return Blame(earlier[0].stage, first, evidence)
-    return Blame(first.stage, first, f"'{first.name}' is the first checkpoint that deviates")
 
 
 def _blame_of_checker(checker: Verdict, steps: Sequence[Verdict], runtime: Sequence[Verdict]) -> Blame:
@@ -301,6 +263,7 @@ def _refusal(verdict: Verdict, blamed: Blame, surfaced: Stage) -> Suspect:
         location=locate_node(blamed.verdict or verdict, said),
         message=f"{verdict.name}: {said}" if died else f"{verdict.name} refuses the model: {said}{tail}",
         code="TA204" if died else "TA203",
+        link=blamed.link,
     )
     return Suspect(finding, verdict, blamed.verdict)
 
@@ -344,6 +307,7 @@ def _divergence(
         location=location,
         message=f"{said}, on input set {index}; {evidence}",
         code="TA301" if kind is not Kind.INTERFACE else "TA303",
+        link=blamed.link,
     )
     return Suspect(finding, surfaced, blamed.verdict, index, how=blamed.evidence)
 
@@ -360,6 +324,7 @@ def _exchange(exchanged: Mapping[str, str], surfaced: Verdict, steps: Sequence[V
         cause=Cause(category=CauseCategory.INCORRECT_ASSIGNMENT, kind=Kind.INTERFACE, evidence=blamed.evidence),
         message=f"outputs are in another order: {pairs}; {blamed.evidence}",
         code="TA303",
+        link=blamed.link,
     )
     return Suspect(finding, surfaced, blamed.verdict)
 

@@ -20,6 +20,7 @@ class InterfaceFault:
         stage: where it was caused; None where the caller finds out.
         harmless: it changes no answer; a warning.
         dimension: for a frozen dimension: (path, axis).
+        link: the converter that caused it; None where the caller finds out.
     """
 
     message: str
@@ -27,6 +28,7 @@ class InterfaceFault:
     stage: Stage | None = None
     harmless: bool = False
     dimension: tuple[str, int] | None = None
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,19 @@ class GraphInterface:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     opset: int | None
+
+
+def stated_interface(facts: Mapping[str, Any]) -> GraphInterface:
+    """The interface of a model that is no ONNX file, as its converter states it: `name`, `dtype`, `shape` of each."""
+
+    def specs(key: str) -> tuple[TensorSpec, ...]:
+        return tuple(TensorSpec(one["name"], one["dtype"], _sizes(one["shape"])) for one in facts[key])
+
+    return GraphInterface(specs("inputs"), specs("outputs"), None)
+
+
+def _sizes(shape: Sequence[int | str | None] | None) -> tuple[int | str | None, ...] | None:
+    return None if shape is None else tuple(shape)
 
 
 def read_interface(path: Path) -> GraphInterface:
@@ -184,15 +199,44 @@ def frozen_dimensions(
     return faults
 
 
-def match_outputs(graph: Sequence[TensorSpec], expected: Sequence[str]) -> tuple[dict[str, str], list[InterfaceFault]]:
-    """Match graph outputs with the source's output paths, by name where all names agree, else in order.
+def _counted(names: Sequence[str]) -> list[int]:
+    """The numbers of names that are TensorFlow's of one node's results (`PartitionedCall:1`); empty where they are not.
+
+    A SavedModel's signature calls one function, and its outputs are that call's results in the order of their keys.
+    """
+    parts = [name.rpartition(":") for name in names]
+    same = len({stem for stem, _, _ in parts}) == 1 and all(stem for stem, _, _ in parts)
+    return [int(number) for _, _, number in parts] if same and all(part[2].isdigit() for part in parts) else []
+
+
+def match_outputs(
+    graph: Sequence[TensorSpec], expected: Sequence[str], known: Mapping[str, str] | None = None
+) -> tuple[dict[str, str], list[InterfaceFault]]:
+    """Match graph outputs with the source's output paths: as is known, by name where all names agree, else in order.
+
+    Args:
+        graph: the graph's outputs in order.
+        expected: the source's output paths.
+        known: graph name -> path, where the converter, or the one before it, knows it.
 
     Returns:
         Path by graph name, and what is missing or surplus.
     """
     names = [spec.name for spec in graph]
+    given = known or {}
+    if names and set(names) <= set(given) and set(given.values()) <= set(expected):
+        kept = {given[name] for name in names}
+        gone = [path for path in expected if path not in kept]
+        vanished = [
+            InterfaceFault(f"output '{path}' vanished: no output of the graph stands for it", CauseCategory.OTHERS)
+            for path in gone
+        ]
+        return {name: given[name] for name in names}, vanished
     if set(names) == set(expected) and len(names) == len(expected):
         return {name: name for name in names}, []
+    counted = _counted(names)
+    if len(names) > 1 and sorted(counted) == list(range(len(expected))):
+        return {name: expected[number] for name, number in zip(names, counted, strict=True)}, []
     mapping = dict(zip(names, expected, strict=False))
     faults = [
         InterfaceFault(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tautomer.adapters.stack_traces import users_line
 from tautomer.checking.fragment_records import FragmentFault
 from tautomer.checking.records import NodeFault
 from tautomer.checking.verdicts import Verdict
@@ -26,8 +27,6 @@ _NAMED = tuple(
 )
 """How ONNX Runtime and onnx.checker name a node in their messages."""
 
-_FRAME = re.compile(r'File "([^"]+)", line (\d+)')
-
 
 def locate_node(verdict: Verdict, message: str) -> Location:
     """The node that an error names, with the exporter's metadata about it; empty where no node is named."""
@@ -45,8 +44,14 @@ def locate_named(verdict: Verdict, named: str) -> Location:
     """A node of a checkpoint's graph, with the exporter's metadata about it."""
     assert verdict.record.path is not None
     from tautomer.adapters.onnx_files.digest import read_structure
+    from tautomer.checking.causes.target_nodes import read_origins
 
+    origin = read_origins(verdict.record.facts).get(named)
     for node in read_structure(verdict.record.path).graph.node:
+        if node.name == named and origin is not None:
+            return Location(
+                nodes=[node.name], op_types=[node.op_type], source_node=origin.operator, source_line=origin.line
+            )
         if node.name == named:
             metadata = {one.key: one.value for one in node.metadata_props}
             return Location(
@@ -94,9 +99,4 @@ def _source_node(metadata: Mapping[str, Any]) -> str | None:
 
 def _source_line(metadata: Mapping[str, Any]) -> str | None:
     """`file.py:12` of the innermost frame outside PyTorch in the exporter's stack trace."""
-    frames = _FRAME.findall(str(metadata.get("pkg.torch.onnx.stack_trace", "")))
-    own = [(path, line) for path, line in frames if "-packages/torch/" not in path]
-    if not own:
-        return None
-    path, line = own[-1]
-    return f"{path.rsplit('/', 1)[-1]}:{line}"
+    return users_line(str(metadata.get("pkg.torch.onnx.stack_trace", "")))

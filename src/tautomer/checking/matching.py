@@ -12,6 +12,7 @@ from tautomer.checking.interface import (
     match_inputs,
     match_outputs,
     read_interface,
+    stated_interface,
 )
 from tautomer.checking.records import CheckpointRecord, RunRecord
 from tautomer.checking.results import Conversion, SourceResult
@@ -30,26 +31,43 @@ class _Expected:
     unused: Sequence[str]
     dynamic: Sequence[Mapping[str, Any]]
     outputs: Sequence[str]
+    known_outputs: Mapping[str, str]
 
 
-def match_interfaces(conversion: Conversion, records: Sequence[CheckpointRecord], source: SourceResult) -> None:
-    """Match every ONNX checkpoint by its own graph; the differences of the last one are the conversion's.
+def match_interfaces(
+    conversion: Conversion,
+    records: Sequence[CheckpointRecord],
+    source: SourceResult,
+    before: Conversion | None = None,
+) -> None:
+    """Match every checkpoint that has an interface; the differences of the last one are the conversion's.
 
-    A difference is caused by the stage of the first checkpoint that shows it. A file that cannot be read is recorded as
-    a failed run of its checkpoint.
+    A difference is caused by the stage of the first checkpoint that shows it, those of the link before included. A file
+    that cannot be read is recorded as a failed run of its checkpoint.
+
+    Args:
+        conversion: gets what the last checkpoint says.
+        records: the checkpoints: ONNX files, or ones whose converter states an `interface`.
+        source: what they are matched with.
+        before: the conversion whose model these were made from, where they are a further link of a chain: it knows
+            what that model's inputs and outputs stand for.
     """
     assert source.truth is not None
     captured = next((record.facts for record in records if "inputs" in record.facts), {})
     expected = _Expected(
         [(one["name"], values_of(file)) for one, file in zip(source.facts["sets"], source.inputs, strict=True)],
-        captured.get("inputs", {}),
+        {**(before.feeds if before is not None else {}), **captured.get("inputs", {})},
         [*source.facts.get("unused_inputs", ()), *captured.get("unused_inputs", ())],
         source.facts.get("dynamic", []),
         source.truth.output_paths,
+        before.output_names if before is not None else {},
     )
-    first_stage: dict[str, Stage] = {}
+    earlier = {fault.message: fault for fault in before.interface} if before is not None else {}
+    first: dict[str, tuple[Stage | None, str | None]] = {
+        message: (fault.stage, fault.link) for message, fault in earlier.items()
+    }
     for record in records:
-        if record.path is None:
+        if record.path is None and "interface" not in record.facts:
             continue
         try:
             if record.facts.get("unreadable"):
@@ -59,18 +77,24 @@ def match_interfaces(conversion: Conversion, records: Sequence[CheckpointRecord]
             record.runs[("declared", 0)] = RunRecord.of_error({"type": "UnreadableFile", "message": error.message})
             continue
         for fault in faults:
-            first_stage.setdefault(fault.message, _captured_stage(fault, records) or record.stage)
+            shown = _captured_stage(fault, records) or record.stage
+            first.setdefault(fault.message, (fault.stage or shown, record.link))
         conversion.feeds, conversion.output_names = record.feeds, record.output_names or {}
-        conversion.interface[:] = [replace(fault, stage=fault.stage or first_stage[fault.message]) for fault in faults]
+        conversion.interface[:] = [
+            replace(fault, stage=first[fault.message][0], link=first[fault.message][1]) for fault in faults
+        ]
+    # What is no fault of the last model is still worth a word.
+    said = {fault.message for fault in conversion.interface}
+    conversion.interface.extend(one for one in earlier.values() if one.harmless and one.message not in said)
 
 
 def _match(record: CheckpointRecord, expected: _Expected, conversion: Conversion) -> list[InterfaceFault]:
-    assert record.path is not None
-    graph = read_interface(record.path)
+    graph = stated_interface(record.facts["interface"]) if record.path is None else read_interface(record.path)
     conversion.opset = graph.opset
     matched = match_inputs(graph.inputs, expected.values[0][1], expected.known, expected.unused)
     record.feeds = matched.feeds
-    record.output_names, faults = match_outputs(graph.outputs, expected.outputs)
+    known = {**expected.known_outputs, **record.facts.get("outputs", {})}
+    record.output_names, faults = match_outputs(graph.outputs, expected.outputs, known)
     frozen = frozen_dimensions(graph.inputs, matched.feeds, expected.dynamic, expected.values)
     return [*matched.faults, *frozen, *faults]
 

@@ -13,12 +13,13 @@ from typing import Any
 from tautomer.adapters import registry
 from tautomer.adapters.protocols import Adapter
 from tautomer.checking.attempts import Bench, describe, failed_to_answer
+from tautomer.checking.chains import convert_through
 from tautomer.checking.findings import source_failed
-from tautomer.checking.onnx_models import judged_among_themselves, unconverted
+from tautomer.checking.onnx_models import judged_among_themselves, unconverted, with_trace
 from tautomer.checking.pair_report import measured_besides, outcome_fields, pair_fields
-from tautomer.checking.pipeline import convert, run_runtime, run_source
+from tautomer.checking.pipeline import run_runtime, run_source
 from tautomer.checking.progress import Listener
-from tautomer.checking.sources import SourceFile, recognise, resolve_converters, resolve_runtimes, sample_files
+from tautomer.checking.sources import Route, SourceFile, recognise, resolve_pairs, sample_files
 from tautomer.checking.verdicts import values_of
 from tautomer.errors import InternalError, MisuseError, NotInstalledError
 from tautomer.execution import Pool, RunFolder, Runner, RunStore
@@ -32,7 +33,14 @@ from tautomer.model import (
 )
 from tautomer.model.report_json import decode, encode
 
-_NAMED_VERSIONS = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxscript", "openvino", "torch", "transformers")
+_NAMED_VERSIONS = (
+    "numpy", "onnx", "onnx-ir", "onnxruntime", "onnxscript", "onnxslim", "openvino", "torch", "transformers",
+    "tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "ai-edge-litert",
+)  # fmt: skip
+
+
+Pairs = Sequence[tuple[Route, Sequence[Adapter]]]
+"""Every chain of converters with the runtimes that run what it makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,8 @@ class CheckedRun:
     Attributes:
         report: what it found.
         kept_at: the run's folder; None where nothing was kept.
-        models: by converter, where its model lies in the run's folder, if the run keeps models.
+        models: by converter, the links of a chain joined by commas, where its model lies in the run's folder, if the
+            run keeps models.
     """
 
     report: CheckReport
@@ -76,12 +85,13 @@ def run_check(
         InternalError: a defect of Tautomer.
     """
     source_file = recognise(model, trust_pickle=settings.trust_pickle)
-    converters = resolve_converters(source_file, settings.via)
-    runtimes = resolve_runtimes(settings.to)
+    pairs = resolve_pairs(source_file, settings.via, settings.to)
+    runtimes = list(dict.fromkeys(runtime for _, fitting in pairs for runtime in fitting))
     if settings.runtime_options and not any(runtime.levers for runtime in runtimes):
+        names = " and ".join(runtime.name for runtime in runtimes)
         raise MisuseError(
             "TA101",
-            f"--to-set {next(iter(settings.runtime_options))}: {' and '.join(settings.to)} can be run in one way only.",
+            f"--to-set {next(iter(settings.runtime_options))}: {names} can be run in one way only.",
             "Leave --to-set out.",
         )
     files = sample_files(settings.inputs)
@@ -91,8 +101,7 @@ def run_check(
         return _checked(
             bench,
             source_file,
-            converters=converters,
-            runtimes=runtimes,
+            pairs=pairs,
             files=files,
             settings=settings,
             listener=listener or Silent(),
@@ -103,8 +112,7 @@ def _checked(
     bench: Bench,
     source_file: SourceFile,
     *,
-    converters: Sequence[Adapter | None],
-    runtimes: Sequence[Adapter],
+    pairs: Pairs,
     files: Sequence[Path],
     settings: CheckSettings,
     listener: Listener,
@@ -122,8 +130,7 @@ def _checked(
         reports = _reports(
             bench,
             source_file,
-            converters=converters,
-            runtimes=runtimes,
+            pairs=pairs,
             spec=spec,
             settings=settings,
             listener=listener,
@@ -135,7 +142,7 @@ def _checked(
         run_id=bench.run_folder.id,
         tautomer_version=version("tautomer"),
         environment=environment(),
-        settings=settings_fields(source_file, converters, settings),
+        settings=settings_fields(source_file, pairs, settings),
         seed=settings.seed,
         reports=reports,
     )
@@ -165,8 +172,7 @@ def _reports(
     bench: Bench,
     source_file: SourceFile,
     *,
-    converters: Sequence[Adapter | None],
-    runtimes: Sequence[Adapter],
+    pairs: Pairs,
     spec: Mapping[str, Any],
     settings: CheckSettings,
     listener: Listener,
@@ -174,14 +180,17 @@ def _reports(
 ) -> list[Report]:
     """The report of every pair; `models` gets what each converter made."""
 
-    def pair(converter: Adapter | None, runtime: Adapter, **fields: Any) -> Report:
-        name = converter.name if converter is not None else None
+    def pair(links: Route, runtime: Adapter, **fields: Any) -> Report:
         return Report(
-            model=source_file.path.name, converter=name, runtime=runtime.name, links=[name] if name else [], **fields
+            model=source_file.path.name,
+            converter=name_of(links),
+            runtime=runtime.name,
+            links=[link.name for link in links],
+            **fields,
         )
 
     def for_all(**fields: Any) -> list[Report]:
-        return [pair(converter, runtime, **fields) for converter in converters for runtime in runtimes]
+        return [pair(links, runtime, **fields) for links, runtimes in pairs for runtime in runtimes]
 
     try:
         registry.require(source_file.adapter)
@@ -201,42 +210,43 @@ def _reports(
     if source_file.kind is not ArtifactKind.ONNX and not source.truth.output_paths:
         nothing = "the source has no tensor outputs: nothing can be compared"
         return for_all(outcome=Outcome.INCONCLUSIVE, reason=nothing, log=log)
+    if source_file.kind is ArtifactKind.ONNX and any(links for links, _ in pairs):
+        source = with_trace(bench, source_file, source, None, seed=settings.seed)
     reports: list[Report] = []
-    for converter in converters:
+    for links, runtimes in pairs:
         try:
-            if converter is not None:
-                registry.require(converter)
+            for link in links:
+                registry.require(link)
         except NotInstalledError as missing:
-            reports.extend(
-                pair(converter, runtime, outcome=Outcome.NOT_RUN, reason=str(missing)) for runtime in runtimes
-            )
+            reports.extend(pair(links, runtime, outcome=Outcome.NOT_RUN, reason=str(missing)) for runtime in runtimes)
             continue
-        if converter is None:
+        name = name_of(links)
+        if name is None:
             conversion = unconverted(bench, source_file, source)
         else:
-            conversion = convert(bench, converter, spec=spec, source=source, settings=settings, listener=listener)
+            conversion = convert_through(bench, links, spec=spec, source=source, settings=settings, listener=listener)
             if conversion.model is not None:
-                models[converter.name] = bench.run_folder.final(conversion.model)
-        host = (converter or source_file.adapter).host
+                models[name] = bench.run_folder.final(conversion.model)
+        host = (links[0] if links else source_file.adapter).evaluation_host
         listener.stage("formats and power" if settings.power else "formats", "measuring")
         besides = measured_besides(bench, host, source, conversion, settings)
         for runtime in runtimes:
             try:
                 registry.require(runtime)
             except NotInstalledError as missing:
-                reports.append(pair(converter, runtime, outcome=Outcome.NOT_RUN, reason=str(missing)))
+                reports.append(pair(links, runtime, outcome=Outcome.NOT_RUN, reason=str(missing)))
                 continue
             verdicts = []
             if conversion.model is not None:
-                label = converter.name if converter is not None else source_file.path.name
+                label = name or source_file.path.name
                 verdicts = run_runtime(
                     bench, runtime, conversion, source, listener, label=label, options=settings.runtime_options
                 )
-            if converter is None:
+            if not links:
                 truth, verdicts = judged_among_themselves(verdicts, truth, conversion)
                 source = replace(source, truth=truth)
             reports.append(
-                pair(converter, runtime, **pair_fields(bench, host, source, conversion, verdicts, besides=besides))
+                pair(links, runtime, **pair_fields(bench, host, source, conversion, verdicts, besides=besides))
             )
     return reports
 
@@ -252,15 +262,18 @@ def environment() -> dict[str, Any]:
     return {"python": platform.python_version(), "platform": platform.platform(), "packages": versions}
 
 
-def settings_fields(
-    source_file: SourceFile, converters: Sequence[Adapter | None], settings: CheckSettings
-) -> dict[str, Any]:
+def name_of(links: Route) -> str | None:
+    """A chain of converters as users write it; None where there is none."""
+    return ",".join(link.name for link in links) or None
+
+
+def settings_fields(source_file: SourceFile, pairs: Pairs, settings: CheckSettings) -> dict[str, Any]:
     """Settings as JSON values."""
     return {
         "model": str(source_file.path),
         "kind": str(source_file.kind),
-        "via": [converter.name for converter in converters if converter is not None],
-        "to": list(settings.to),
+        "via": [name for links, _ in pairs if (name := name_of(links)) is not None],
+        "to": list(dict.fromkeys(runtime.name for _, runtimes in pairs for runtime in runtimes)),
         "inputs": str(settings.inputs) if settings.inputs else None,
         "opset": settings.opset,
         "options": dict(settings.options),

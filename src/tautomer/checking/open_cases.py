@@ -47,14 +47,14 @@ def with_open_cases(
         # A graph that is another function wherever it is computed is so by what it says, not by what is left unsaid.
         and one.cause.kind is not Kind.SEMANTIC
     ]
-    on_onnx = any(verdict.record.path is not None for verdict in conversion.verdicts)
+    on_onnx = conversion.graph is not None and any(one.record.path is not None for one in conversion.verdicts)
     if not divergent or not unexplained or source.truth is None or not on_onnx:
         return list(findings)
     attempt = bench.run(
         host,
         _TASK,
         {
-            "model": str(conversion.model),
+            "model": str(conversion.graph),
             "inputs": [str(path) for path in source.inputs],
             "feeds": conversion.feeds,
         },

@@ -19,7 +19,7 @@ from tautomer.checking.power import PowerReport, measure
 from tautomer.checking.precision import precision_notes
 from tautomer.checking.results import Conversion, SourceResult
 from tautomer.checking.verdicts import Verdict, values_of
-from tautomer.model import CheckSettings, Finding, InputReport, Kind, Outcome, Tensor
+from tautomer.model import CheckSettings, Finding, InputReport, Kind, Outcome, Stage, Tensor
 from tautomer.numerics.tolerance import smallest_passing
 
 
@@ -43,6 +43,8 @@ def measured_besides(
     if conversion.model is None:
         return Besides(None, RangeReport())
     power = measure(bench, host, conversion, source, seed=settings.seed) if settings.power else None
+    if conversion.graph is None:
+        return Besides(power, RangeReport())
     return Besides(power, range_report(bench, host, _evaluation(source, conversion), label="formats"))
 
 
@@ -69,6 +71,7 @@ def pair_fields(
     findings = explained_findings(bench, host, conversion, source, runtime)
     evaluation = _evaluation(source, conversion)
     findings = [_with_kept_nodes(one, bench, host, evaluation, besides.ranges) for one in findings]
+    findings = [_with_link(one, conversion) for one in findings]
     varying = {one["varies"] for one in source.facts.get("nondeterministic", ())}
     if varying & {"nondeterministic", "uninitialised memory"}:
         # Values that change from run to run say nothing about a conversion; that something fails does.
@@ -119,6 +122,15 @@ def _with_kept_nodes(
     return replace(finding, workaround=kept.workaround())
 
 
+def _with_link(finding: Finding, conversion: Conversion) -> Finding:
+    """A finding on a chain of converters, which says the link that broke it first."""
+    if len(conversion.links) < 2 or finding.link is None:
+        return finding
+    position = conversion.links.index(finding.link) + 1
+    said = f"broken by '{finding.link}', link {position} of {len(conversion.links)} ({' > '.join(conversion.links)})"
+    return replace(finding, message=f"{finding.message}; {said}")
+
+
 def _with_precision(finding: Finding, narrower: Sequence[str]) -> Finding:
     """A runtime's deviation with the narrower formats it computes in, of which nobody has proven that they are why."""
     if finding.cause.kind is not Kind.KERNEL or not narrower:
@@ -155,7 +167,7 @@ def _reasons(source: SourceResult, conversion: Conversion, runtime: Sequence[Ver
     for verdict in runtime:
         reasons.extend(verdict.reasons)
         reasons.extend(turned_decisions(source, verdict))
-    saved = next((verdict for verdict in reversed(conversion.verdicts) if verdict.record.name != "checker"), None)
+    saved = next((verdict for verdict in reversed(conversion.verdicts) if verdict.stage is not Stage.VALIDATION), None)
     if saved is not None:
         reasons.extend(saved.reasons)
     return list(dict.fromkeys(reasons))

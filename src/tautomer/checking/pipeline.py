@@ -10,14 +10,13 @@ from typing import Any
 from tautomer.adapters.protocols import Adapter, WarmHost
 from tautomer.adapters.tie_file import read_ties
 from tautomer.checking.attempts import Bench, describe
-from tautomer.checking.fragment_records import FragmentRun
+from tautomer.checking.folded_constants import evaluation_arguments, explain_constants, parents_of
 from tautomer.checking.fragments import judge_fragments
 from tautomer.checking.kernels import judge_kernels
 from tautomer.checking.matching import match_interfaces
 from tautomer.checking.progress import Listener
 from tautomer.checking.records import (
     CheckpointRecord,
-    ConstantRuns,
     RunRecord,
     add_runs,
     checkpoints_from,
@@ -30,9 +29,6 @@ from tautomer.checking.verdicts import SourceTruth, Verdict, judge_checkpoint, v
 from tautomer.model import Attempt, CheckSettings, Completed, Refused, Stage, Tensor
 from tautomer.numerics.judge import Reference
 from tautomer.numerics.ties import TieKeys
-
-CONSTANT_SAMPLES = 8
-"""Runs with perturbed constants, made only where a residual may come from constants folded in float32."""
 
 
 def run_source(bench: Bench, adapter: Adapter, spec: Mapping[str, Any]) -> SourceResult:
@@ -98,15 +94,24 @@ def convert(
     source: SourceResult,
     settings: CheckSettings,
     listener: Listener,
+    before: Conversion | None = None,
+    host: WarmHost | None = None,
 ) -> Conversion:
-    """Run one converter, evaluate what it made, and judge every checkpoint."""
+    """Run one converter, evaluate what it made, and judge every checkpoint against the source.
+
+    Args:
+        spec: of what the converter takes: the source, or the model of the link before.
+        before: the conversion whose model that is, where this is a further link of a chain: its checkpoints come first.
+        host: where ONNX files are evaluated, if not where the converter says.
+    """
     assert source.truth is not None
+    host = host or converter.evaluation_host
     listener.stage(converter.name, "converting")
     arguments = {
         "spec": {**spec, "added_inputs": added_inputs(source)},
         "settings": {"opset": settings.opset, "options": dict(settings.options)},
         "expected": {
-            "parameters_digest": source.facts.get("parameters_digest"),
+            "parameters_digest": source.facts.get("parameters_digest") if before is None else None,
             "inputs_digests": [one["inputs_digest"] for one in source.facts["sets"]],
             "output_paths": source.truth.output_paths,
         },
@@ -115,23 +120,35 @@ def convert(
     records = checkpoints_from(attempt.events)
     for record in records:
         add_runs(record, attempt.events)
-    conversion = Conversion([], None, {}, {}, [], attempt, opset_asked=settings.opset)
     saved = next((record for record in records if record.name == converter.checkpoints[-1].name), None)
     if not isinstance(attempt, Completed):
         _attribute(records, converter, attempt, converted=saved is not None)
+    for record in records:
+        record.link = converter.name
+        if before is not None:  # names are unique in a report, and two converters may call theirs alike
+            record.name = f"{converter.name} {record.name}"
+    conversion = Conversion(
+        list(before.verdicts) if before is not None else [], None, {}, {}, [], attempt, opset_asked=settings.opset
+    )
+    conversion.links = (*before.links, converter.name) if before is not None else (converter.name,)
+    match_interfaces(conversion, records, source, before)
     onnx_records = [record for record in records if record.path is not None]
     if onnx_records:
-        match_interfaces(conversion, records, source)
         listener.stage(converter.name, "evaluating checkpoints in float64")
-        _evaluate(bench, converter.host, converter.name, onnx_records, source)
-    for record in records:
-        conversion.verdicts.append(judge_checkpoint(record, source.truth))
+        _evaluate(bench, host, converter.name, onnx_records, source)
+    own = [judge_checkpoint(record, source.truth) for record in records]
+    conversion.verdicts.extend(own)
     if saved is not None:
-        conversion.model = saved.path
-        judge_by_operator(bench, converter.host, conversion, source, settings)
-        _explain_constants(bench, converter.host, converter.name, conversion, source, settings=settings)
-        conversion.verdicts.append(check_files(bench, converter.host, conversion))
-    listener.done(converter.name, sum(verdict.record.seconds for verdict in conversion.verdicts))
+        conversion.model, conversion.kind = saved.artifact, saved.kind
+        judge_by_operator(bench, host, conversion, source, settings)
+        explain_constants(bench, host, converter.name, conversion, source, settings=settings)
+        if conversion.graph is not None:
+            checked = check_files(bench, host, conversion)
+            checked.record.link = converter.name
+            if before is not None:
+                checked.record.name = f"{converter.name} {checked.record.name}"
+            conversion.verdicts.append(checked)
+    listener.done(converter.name, sum(verdict.record.seconds for verdict in own))
     return conversion
 
 
@@ -152,7 +169,7 @@ def judge_given(bench: Bench, host: WarmHost, model: Path, source: SourceResult,
     _evaluate(bench, host, "given", [record], source)
     conversion.verdicts.append(judge_checkpoint(record, source.truth))
     judge_by_operator(bench, host, conversion, source, settings)
-    _explain_constants(bench, host, "given", conversion, source, settings=settings)
+    explain_constants(bench, host, "given", conversion, source, settings=settings)
     return conversion
 
 
@@ -227,17 +244,6 @@ def _evaluate(
             first_with[record.digest] = record
 
 
-def evaluation_arguments(record: CheckpointRecord, source: SourceResult) -> dict[str, Any]:
-    """Arguments of an evaluation task."""
-    return {
-        "model": str(record.path),
-        "checkpoint": record.name,
-        "inputs": [str(path) for path in source.inputs],
-        "feeds": record.feeds,
-        "opset_override": record.opset_override,
-    }
-
-
 def judge_by_operator(
     bench: Bench, host: WarmHost, conversion: Conversion, source: SourceResult, settings: CheckSettings
 ) -> None:
@@ -247,13 +253,17 @@ def judge_by_operator(
     """
     truth = source.truth
     assert truth is not None
-    judged: dict[str, dict[int, FragmentRun]] = {}
+    judged = {
+        one.record.digest or one.record.name: one.record.fragments
+        for one in conversion.verdicts
+        if one.record.fragments  # those of the link before
+    }
 
     def judge(position: int, hints: Path | None = None) -> bool:
         record = conversion.verdicts[position].record
         key = record.digest or record.name
         if key not in judged or hints is not None:
-            parents = _parents(conversion, position)
+            parents = parents_of(conversion, position)
             judged[key] = judge_fragments(bench, host, record, source, parents=parents, hints=hints, seed=settings.seed)
         record.fragments = judged[key]
         conversion.verdicts[position] = judge_checkpoint(record, truth)
@@ -274,69 +284,9 @@ def judge_by_operator(
                 judge(index, hints)
 
 
-def _parents(conversion: Conversion, position: int) -> list[CheckpointRecord]:
-    """The checkpoints before this one that hold another function, the last first: they may compute what it folded."""
-    record = conversion.verdicts[position].record
-    found: dict[str, CheckpointRecord] = {}
-    for verdict in reversed(conversion.verdicts[:position]):
-        one = verdict.record
-        if one.path is not None and verdict.judged and (one.digest is None or one.digest != record.digest):
-            found.setdefault(one.digest or one.name, one)
-    return list(found.values())
-
-
 def _is_runnable(verdict: Verdict) -> bool:
     record = verdict.record
     return record.path is not None and any(run.values is not None for run in record.runs.values())
-
-
-def _explain_constants(
-    bench: Bench,
-    host: WarmHost,
-    name: str,
-    conversion: Conversion,
-    source: SourceResult,
-    *,
-    settings: CheckSettings,
-) -> None:
-    """Where a residual is all that was found, ask how far the rounding of derived constants carries; judge again.
-
-    Exact constants are tried first; only what they leave open is sampled with perturbed ones, which costs more.
-    """
-    assert source.truth is not None
-    asked: dict[str, dict[int, ConstantRuns]] = {}
-    for position, verdict in enumerate(conversion.verdicts):
-        record = verdict.record
-        if record.path is None or not verdict.semantic_fault or any(not run.error for run in record.fragments.values()):
-            continue
-        if any(judgement.strict for _, judgement in verdict.faults):
-            continue
-        key = record.digest or record.name
-        if key in asked:
-            record.constants = asked[key]
-            conversion.verdicts[position] = judge_checkpoint(record, source.truth)
-            continue
-        parents = _parents(conversion, position)
-        for samples in (0, CONSTANT_SAMPLES):
-            arguments = evaluation_arguments(record, source) | {
-                "samples": samples,
-                "own_constants": source.facts.get("constants", []),
-                "own_scalars": source.facts.get("scalars", []),
-                "own_doubles": source.facts.get("doubles", []),
-                "parents": [{"path": str(one.path), "opset_override": one.opset_override} for one in parents],
-                "seed": settings.seed,
-            }
-            attempt = bench.run(
-                host,
-                "tautomer.adapters.onnx_files.derived_constants:explain",
-                arguments,
-                label=f"constants {name} {record.name} {samples}",
-            )
-            add_runs(record, attempt.events)
-            conversion.verdicts[position] = judge_checkpoint(record, source.truth)
-            if not conversion.verdicts[position].semantic_fault:
-                break
-        asked[key] = record.constants
 
 
 def run_runtime(
@@ -364,7 +314,7 @@ def run_runtime(
             continue
         listener.stage(checkpoint.name, label)
         record = CheckpointRecord(
-            checkpoint.name, checkpoint.stage, conversion.model, output_names=conversion.output_names
+            checkpoint.name, checkpoint.stage, conversion.graph, output_names=conversion.output_names
         )
         attempt = bench.run(
             runtime.host,

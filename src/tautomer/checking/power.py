@@ -149,8 +149,9 @@ def measure(
         seed: of their choice.
         budget_s: seconds after which no further fault is tried.
     """
-    if conversion.model is None:
-        return PowerReport((), skipped="the converter made no model")
+    if conversion.graph is None:
+        made = "no model" if conversion.model is None else "no ONNX file, into which faults could be seeded"
+        return PowerReport((), skipped=f"the converter made {made}")
     if source.truth is None:
         return PowerReport((), skipped="the source gave no answer")
     record, earlier = _records(conversion)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tautomer.checking.fragment_records import FragmentRun
-from tautomer.model import Attempt, Event, Stage
+from tautomer.model import ArtifactKind, Attempt, Event, Stage
 
 
 @dataclass(slots=True)
@@ -49,7 +49,8 @@ class CheckpointRecord:
     """One checkpoint as the workers saw it.
 
     Attributes:
-        name, stage, path, digest, opset_override, facts: as reported.
+        name, stage, digest, opset_override, facts: as reported.
+        path: the file where it is an ONNX one: what can be evaluated, read and located in.
         runs: by (precision, index of the input set).
         failure: the attempt that ended while this checkpoint was being made or run.
         doing: what was being done when it failed.
@@ -62,6 +63,9 @@ class CheckpointRecord:
         precision: what a runtime said about the precision it computes in.
         varies: outputs that were not the same when a runtime ran the first input set again.
         node_faults: nodes of a runtime that miss the error bound of their operator, in the order of the graph.
+        artifact: the file, of whatever kind; None where the state lived only in its worker.
+        kind: what the file is.
+        link: the converter it is a checkpoint of; None for a runtime's.
     """
 
     name: str
@@ -84,11 +88,14 @@ class CheckpointRecord:
     precision: list[Event] = field(default_factory=list)
     varies: list[str] = field(default_factory=list)
     node_faults: list[NodeFault] = field(default_factory=list)
+    artifact: Path | None = None
+    kind: ArtifactKind = ArtifactKind.ONNX
+    link: str | None = None
 
     @property
     def made(self) -> bool:
         """Whether the checkpoint exists."""
-        return self.failure is None or bool(self.runs) or self.path is not None
+        return self.failure is None or bool(self.runs) or self.path is not None or self.artifact is not None
 
     def add_cost(self, seconds: float, peak_memory_bytes: int) -> None:
         """Count time and memory toward this checkpoint."""
@@ -98,20 +105,24 @@ class CheckpointRecord:
 
 def checkpoints_from(events: Iterable[Event]) -> list[CheckpointRecord]:
     """The checkpoints a converter reported, in order."""
-    return [
-        CheckpointRecord(
-            name=event.fields["checkpoint"],
-            stage=Stage(event.fields["stage"]),
-            path=Path(event.fields["path"]) if event.fields.get("path") else None,
-            digest=event.fields.get("digest"),
-            opset_override=event.fields.get("opset_override"),
-            facts=event.fields.get("facts", {}),
-            seconds=float(event.fields.get("seconds", 0.0)),
-            peak_memory_bytes=int(event.fields.get("peak_memory_bytes", 0)),
-        )
-        for event in events
-        if event.name == "checkpoint"
-    ]
+    return [_checkpoint(event.fields) for event in events if event.name == "checkpoint"]
+
+
+def _checkpoint(fields: Mapping[str, Any]) -> CheckpointRecord:
+    kind = ArtifactKind(fields.get("kind", ArtifactKind.ONNX))
+    artifact = Path(fields["path"]) if fields.get("path") else None
+    return CheckpointRecord(
+        name=fields["checkpoint"],
+        stage=Stage(fields["stage"]),
+        path=artifact if kind is ArtifactKind.ONNX else None,
+        digest=fields.get("digest"),
+        opset_override=fields.get("opset_override"),
+        facts=fields.get("facts", {}),
+        seconds=float(fields.get("seconds", 0.0)),
+        peak_memory_bytes=int(fields.get("peak_memory_bytes", 0)),
+        artifact=artifact,
+        kind=kind,
+    )
 
 
 def add_runs(record: CheckpointRecord, events: Iterable[Event]) -> None:

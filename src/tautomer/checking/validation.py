@@ -20,10 +20,10 @@ def check_files(bench: Bench, host: WarmHost, conversion: Conversion) -> Verdict
 
     The verdict's record carries, as a fact, the stage of the first checkpoint that the plain check refuses.
     """
-    record = CheckpointRecord("checker", Stage.VALIDATION, conversion.model)
+    assert conversion.graph is not None
+    record = CheckpointRecord("checker", Stage.VALIDATION, conversion.graph)
     verdict = Verdict(record)
-    assert conversion.model is not None
-    attempt = _check(bench, host, conversion.model, "checker")
+    attempt = _check(bench, host, conversion.graph, "checker")
     record.add_cost(attempt.resources.seconds, attempt.resources.peak_memory_bytes)
     if not isinstance(attempt, Completed):
         record.failure, verdict.outcome = attempt, Outcome.FAILED
@@ -52,7 +52,9 @@ def _first_refused(bench: Bench, host: WarmHost, conversion: Conversion) -> dict
     asked = [
         verdict.record
         for verdict in conversion.verdicts
-        if verdict.record.path is not None and verdict.record.opset_override is None
+        if verdict.record.path is not None
+        and verdict.record.opset_override is None
+        and verdict.stage is not Stage.VALIDATION
     ]
     found: dict[str, Any] | None = None
     for record in reversed(asked):

@@ -119,6 +119,7 @@ class Verdict:
             seconds=self.record.seconds,
             peak_memory_bytes=self.record.peak_memory_bytes,
             detail=self._detail(),
+            link=self.record.link,
         )
 
     def _detail(self) -> str:

@@ -44,10 +44,13 @@ def check(
     *,
     via: Annotated[
         list[str] | None,
-        typer.Option(metavar="CONVERTER", help="Converter; repeat for several. Default: the source's own."),
+        typer.Option(
+            metavar="CONVERTER", help="Converter or chain A,B; repeat for several. Default: that of the source."
+        ),
     ] = None,
     to: Annotated[
-        list[str] | None, typer.Option(metavar="RUNTIME", help="Runtime; repeat for several. Default: onnxruntime.")
+        list[str] | None,
+        typer.Option(metavar="RUNTIME", help="Runtime; repeat for several. Default: onnxruntime, litert for .tflite"),
     ] = None,
     inputs: Samples = None,
     opset: Annotated[int | None, typer.Option(metavar="N", help="ONNX opset to ask the converter for.")] = None,

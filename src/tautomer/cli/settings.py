@@ -73,23 +73,16 @@ def check_settings(
     """The settings of a check, with defaults for what was not given.
 
     Raises:
-        MisuseError: TA103 a value is not of its setting's type; TA106 a chain of converters; TA107 no such opset;
-            TA108 a limit that is not positive.
+        MisuseError: TA103 a value is not of its setting's type; TA106 a chain with a link that has no name; TA107 no
+            such opset; TA108 a limit that is not positive.
     """
     from tautomer.model import CheckSettings, Keep, Limits
 
     values = {name: _READERS[name](one) for name, one in given.items()}
     limits = Limits()
     defaults = CheckSettings()
-    for name in via:
-        if "," in name:
-            _refuse(
-                "TA106",
-                f"--via {name} names a chain of converters, which cannot be checked yet.",
-                "Name one converter; repeat --via to check several.",
-            )
     return CheckSettings(
-        via=tuple(dict.fromkeys(via)),
+        via=tuple(dict.fromkeys(_chain(name) for name in via)),
         to=tuple(dict.fromkeys(to)) or defaults.to,
         inputs=inputs,
         opset=None if opset is None else _opset(opset),
@@ -106,6 +99,14 @@ def check_settings(
         run_dir=values.get("run_dir"),
         keep=Keep(values.get("keep", defaults.keep)),
     )
+
+
+def _chain(name: str) -> str:
+    """A converter, or a chain of them with commas and without spaces."""
+    links = [link.strip() for link in name.split(",")]
+    if not all(links):
+        _refuse("TA106", f"--via {name!r} has a link without a name.", "Write --via A,B for a chain of two converters.")
+    return ",".join(links)
 
 
 def converter_options(pairs: Sequence[str], *, flag: str = "--set") -> dict[str, Any]:

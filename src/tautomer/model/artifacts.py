@@ -12,13 +12,17 @@ from tautomer.model.stages import Stage
 
 
 class ArtifactKind(StrEnum):
-    """What an artefact is."""
+    """What an artefact is. A model module is a Python file, of PyTorch (`model_module`) or of TensorFlow."""
 
     MODEL_MODULE = "model_module"
     EXPORTED_PROGRAM = "exported_program"
     TORCHSCRIPT = "torchscript"
     PICKLED_MODULE = "pickled_module"
     ONNX = "onnx"
+    TENSORFLOW_MODULE = "tensorflow_module"
+    SAVED_MODEL = "saved_model"
+    KERAS_FILE = "keras_file"
+    TFLITE = "tflite"
 
 
 @dataclass(frozen=True, slots=True)

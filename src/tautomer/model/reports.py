@@ -52,6 +52,7 @@ class Finding:
         message: what a person reads: what happened, where, expected and actual.
         code: stable code of the message.
         workaround: a verified one, or None.
+        link: the converter that caused it, of one or of a chain; None where none of them did.
     """
 
     outcome: Outcome
@@ -63,6 +64,7 @@ class Finding:
     message: str
     code: str
     workaround: Workaround | None = None
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,7 @@ class CheckpointReport:
         seconds: wall-clock time spent making and running it.
         peak_memory_bytes: peak resident memory of the process that did.
         detail: one line for a person.
+        link: the converter that it is a checkpoint of; None for a runtime's.
     """
 
     name: str
@@ -91,6 +94,7 @@ class CheckpointReport:
     seconds: float = 0.0
     peak_memory_bytes: int = 0
     detail: str = ""
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

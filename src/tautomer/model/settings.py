@@ -30,8 +30,8 @@ class CheckSettings:
     """Settings of one check; everything that repeats it besides the model and the environment.
 
     Attributes:
-        via: names of converters; empty for the source's own.
-        to: names of runtimes.
+        via: names of converters, or of chains of them (`torch.onnx,onnxslim`); empty for the source's own.
+        to: names of runtimes; empty for the default one of what the converters make.
         inputs: a file or a folder of samples that replaces the model's own run inputs; None for the model's own.
         opset: ONNX opset asked for; None for the converter's default.
         options: `--set KEY=VALUE` pairs handed to the converter.
@@ -46,7 +46,7 @@ class CheckSettings:
     """
 
     via: tuple[str, ...] = ()
-    to: tuple[str, ...] = ("onnxruntime",)
+    to: tuple[str, ...] = ()
     inputs: Path | None = None
     opset: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -293,8 +293,14 @@ class Aligner:
         return Match(hint.source, hint.layout, confirmed=True) if equal else None
 
     def _expected(self, hint: Match, value: Array) -> Match | None:
-        fits = self._arranged(hint.source, hint.layout, value.shape) is not None
-        return Match(hint.source, hint.layout, confirmed=False) if fits else None
+        arranged = self._arranged(hint.source, hint.layout, value.shape)
+        if arranged is None:
+            return None
+        if distance(value, arranged) < NEAR_RELATIVE:
+            return Match(hint.source, hint.layout, confirmed=False)
+        # A name says nothing of the layout: passes that move transpositions keep the names of what lies between them.
+        layout = find_layout(self.values[hint.source].exact, value, NEAR_RELATIVE)
+        return Match(hint.source, hint.layout if layout is None else layout, confirmed=False)
 
     def _equal(self, value: Array, parents: Sequence[str] | None) -> Match | None:
         near = self._index.near(fingerprint(value), self.relative)

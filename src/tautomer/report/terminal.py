@@ -77,7 +77,11 @@ def print_report(
     """
     kept = kept_at is not None
     run = wording.run_to_reduce(report, kept=kept, name="last")
-    steps = [wording.next_steps(pair, kept=kept, models=models or {}, page=page, run=run) for pair in report.reports]
+    reduces = wording.can_be_reduced(report)
+    steps = [
+        wording.next_steps(pair, kept=kept, models=models or {}, page=page, run=run, reduces=reduces)
+        for pair in report.reports
+    ]
     for line in _lines(report, steps, console, kept_at):
         # `end` of each line is ours: what is longer than the console is one word, which the terminal folds itself.
         console.print(line, soft_wrap=True, highlight=False, markup=False, emoji=False)

@@ -105,8 +105,13 @@ def run_to_reduce(check: CheckReport, *, kept: bool, name: str) -> str | None:
     return name if kept and check.settings.get("model") and not check.settings.get("compared") else None
 
 
+def can_be_reduced(check: CheckReport) -> bool:
+    """Whether `tautomer reduce` takes the source that was checked."""
+    return check.settings.get("kind") not in ("tensorflow_module", "saved_model", "keras_file", "tflite")
+
+
 def next_steps(
-    report: Report, *, kept: bool, models: Mapping[str, Any], page: bool, run: str | None = None
+    report: Report, *, kept: bool, models: Mapping[str, Any], page: bool, run: str | None = None, reduces: bool = True
 ) -> list[Fact]:
     """What to do next: a file, a flag or a command, and what it gives.
 
@@ -116,12 +121,15 @@ def next_steps(
         models: by converter, the path of its model in that folder.
         page: whether the reader has the HTML page.
         run: how to name the run to other commands; None where they cannot take it.
+        reduces: whether the model can be reduced.
     """
     steps = []
     model_file = models.get(report.converter or "")
     if report.outcome in FAULTY:
-        if run is not None:
-            steps.append(Fact(f"tautomer reduce {run}", "the smallest model that fails so, with a script and an issue"))
+        if run is not None and len(report.links) < 2:
+            if reduces:
+                said = "the smallest model that fails so, with a script and an issue"
+                steps.append(Fact(f"tautomer reduce {run}", said))
             steps.append(Fact(f"tautomer bisect {run}", "the setting, release or rewrite with which it does not fail"))
         if kept and model_file:
             steps.append(Fact(str(model_file), "the converted model, to look into"))

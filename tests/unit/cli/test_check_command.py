@@ -111,7 +111,7 @@ def test_two_reports_in_one_file_are_refused_before_any_work(run, pipeline):
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["--via", "tf2onnx,onnx2torch"], "TA106"),
+        (["--via", "tf2onnx,"], "TA106"),
         (["--opset", "0"], "TA107"),
         (["--opset", "1000"], "TA107"),
         (["--timeout", "0"], "TA108"),

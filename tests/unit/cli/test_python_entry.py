@@ -59,7 +59,7 @@ def test_the_environment_is_not_consulted(pipeline, monkeypatch):
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [({"via": "a,b"}, "TA106"), ({"opset": 0}, "TA107"), ({"timeout_s": 0}, "TA108"), ({"keep": "some"}, "TA103")],
+    [({"via": "a,"}, "TA106"), ({"opset": 0}, "TA107"), ({"timeout_s": 0}, "TA108"), ({"keep": "some"}, "TA103")],
 )
 def test_a_wrong_argument_is_misuse(pipeline, arguments, code):
     with pytest.raises(MisuseError) as caught:

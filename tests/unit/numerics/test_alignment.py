@@ -105,6 +105,14 @@ def test_a_survey_takes_the_sum_and_not_the_product_before_it(named):
     assert list(one.nearest()) == ["linear" if named else "sum"]
 
 
+@pytest.mark.parametrize("shape", [(2, 4, 4, 3), (2, 4, 4, 4)])
+def test_a_hint_does_not_say_in_which_layout_a_deviating_value_lies(shape):
+    exact = RANDOM.standard_normal(shape)
+    value = exact.transpose(0, 3, 1, 2) * (1 + 1e-7 * RANDOM.standard_normal((shape[0], shape[3], *shape[1:3])))
+    found = aligner(source("conv", exact), missing=frozenset({"conv"})).match("conv", value)
+    assert found == Match("conv", Layout((0, 3, 1, 2)), confirmed=False)
+
+
 def test_a_survey_leaves_out_what_is_found_after_all_and_what_is_constant():
     exact = RANDOM.standard_normal((8, 16))
     nearly_one = 1 + 1e-6 * RANDOM.standard_normal((8, 16))

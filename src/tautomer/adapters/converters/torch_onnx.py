@@ -10,7 +10,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from tautomer.adapters.converters.torch_exports import Recorder, check_options, patched, run_program
+from tautomer.adapters.converters.recording import Recorder, patched
+from tautomer.adapters.converters.torch_exports import check_options, run_program
 from tautomer.adapters.converters.torch_onnx_levers import (
     CAPTURE,
     DECOMPOSE,

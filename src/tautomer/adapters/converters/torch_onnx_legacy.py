@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tautomer.adapters.converters.torch_exports import Recorder, check_options, patched, run_program
+from tautomer.adapters.converters.recording import Recorder, patched
+from tautomer.adapters.converters.torch_exports import check_options, run_program
 from tautomer.adapters.converters.torch_onnx_levers import SHAPES, ExportLevers
 from tautomer.adapters.protocols import Adapter, AdapterCheckpoint, AdapterKind, Lever
 from tautomer.adapters.torch_host import TORCH_HOST

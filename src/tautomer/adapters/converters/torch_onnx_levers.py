@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tautomer.adapters.converters.torch_exports import patched
+from tautomer.adapters.converters.recording import patched
 from tautomer.adapters.protocols import Lever
 from tautomer.adapters.worker_api import Channel
 from tautomer.errors import MisuseError

@@ -147,16 +147,16 @@ def _input_sets(
 ) -> tuple[InputSets, list[str]]:
     files = [Path(file) for file in spec.get("inputs") or ()]
     if files:
-        return [(file.name, _read_sample(file, declared), str(file)) for file in files], []
+        return [(file.name, read_sample(file, declared), str(file)) for file in files], []
     notes = ["no inputs were given: they were drawn from a seeded generator; pass real samples with --inputs"]
     symbolic = any(not isinstance(size, int) for one in declared for size in one.shape or ())
     if not symbolic:
-        return [_seeded_set(declared, 0, 1, int(spec["seed"]))], notes
+        return [seeded_set(declared, 0, 1, int(spec["seed"]))], notes
     for sizes in SIZES:
-        sets = [_seeded_set(declared, index, size, int(spec["seed"])) for index, size in enumerate(sizes)]
+        sets = [seeded_set(declared, index, size, int(spec["seed"])) for index, size in enumerate(sizes)]
         if all(_accepts(loaded, kernels, arrays) for _, arrays, _ in sets):
             return sets, notes
-    return [_seeded_set(declared, index, size, int(spec["seed"])) for index, size in enumerate(SIZES[0])], notes
+    return [seeded_set(declared, index, size, int(spec["seed"])) for index, size in enumerate(SIZES[0])], notes
 
 
 def _accepts(loaded: Any, kernels: Mapping[tuple[str, str], Any], arrays: Mapping[str, Any]) -> bool:
@@ -172,7 +172,8 @@ def _accepts(loaded: Any, kernels: Mapping[tuple[str, str], Any], arrays: Mappin
     return True
 
 
-def _seeded_set(declared: list[TensorSpec], index: int, size: int, seed: int) -> tuple[str, dict[str, Any], str]:
+def seeded_set(declared: list[TensorSpec], index: int, size: int, seed: int) -> tuple[str, dict[str, Any], str]:
+    """An input set drawn from a seeded generator: its name, its arrays by input name, and its origin."""
     generator = np.random.default_rng([seed, index])
     return f"seeded {index}", {one.name: _seeded(one, size, generator) for one in declared}, "seeded"
 
@@ -194,7 +195,7 @@ def _seeded(one: TensorSpec, size: int, generator: np.random.Generator) -> Any:
     return values.astype(getattr(ml_dtypes, dtype))
 
 
-def _read_sample(path: Path, declared: list[TensorSpec]) -> dict[str, Any]:
+def read_sample(path: Path, declared: list[TensorSpec]) -> dict[str, Any]:
     """Arrays by graph input name, from an .npz, .npy or .safetensors file.
 
     Raises:

@@ -100,7 +100,7 @@ class TrialBench:
         said = next((event.fields for event in conversion.attempt.events if event.name == "rewritten"), None)
         if said is None:
             return None
-        return Trial(self._report(conversion, converter.host), conversion.model, said)
+        return Trial(self._report(conversion, converter.evaluation_host), conversion.model, said)
 
     @property
     def opset(self) -> int | None:
@@ -123,7 +123,7 @@ class TrialBench:
         graph = self._graph()
         if graph is None:
             return None
-        host = self._file.adapter.host if self._converter is None else self._converter.host
+        host = (self._converter or self._file.adapter).evaluation_host
         attempt = self._bench.run(host, PATCHING_TASK, {**request, "model": str(graph)}, label="patch")
         if not isinstance(attempt, Completed) or attempt.result["model"] is None:
             return None

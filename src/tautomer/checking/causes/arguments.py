@@ -47,10 +47,16 @@ COUNTERPARTS: Mapping[str, tuple[str, ...]] = {
     "num_groups": ("num_groups",),
     "output_size": ("sizes",),
     "repeats": ("repeats",),
+    "half_pixel_centers": ("coordinate_transformation_mode",),
+    "keep_dims": ("keepdims",),
+    "ksize": ("kernel_shape",),
+    "reduction_indices": ("axes",),
+    "dimension": ("axis",),
 }
-"""What ONNX calls the arguments of PyTorch's operators, beyond equal names.
+"""What ONNX calls the arguments of PyTorch's and TensorFlow's operators, beyond equal names.
 
-Source: PyTorch's operator schemas (native_functions.yaml) and ONNX's operator specification, which define each pair.
+Source: PyTorch's operator schemas (native_functions.yaml), TensorFlow's (its op_def registry) and ONNX's operator
+specification, which define each pair.
 """
 
 _SPELLINGS = {
@@ -65,7 +71,7 @@ _SPELLINGS = {
     "circular": "wrap",
     "replicate": "edge",
 }
-"""Words of PyTorch and ONNX for the same choice."""
+"""Words of PyTorch, TensorFlow and ONNX for the same choice."""
 
 _STORAGE = frozenset(
     {"dtype", "layout", "device", "pin_memory", "memory_format", "out_dtype", "generator", "non_blocking"}
@@ -116,10 +122,14 @@ def _names(name: str) -> tuple[str, ...]:
 def _agree(argument: Argument, name: str, found: Any, rank: int) -> bool | None:
     """Whether an argument and its counterpart say the same; None where that cannot be told."""
     given = argument.value
+    if found == ABSENT and (argument.name, name) == ("size", "sizes"):
+        return None  # Resize takes scales in their place
     if found == ABSENT:
         return None if given is None or argument.is_default else False
     if argument.name == "align_corners":
         return bool(given) is (found == "align_corners" if isinstance(found, str) else bool(found))
+    if argument.name == "half_pixel_centers":
+        return bool(given) is ("half_pixel" in str(found))
     if argument.name == "accumulate" and isinstance(found, str):
         return bool(given) is (str(found) == "add")
     if argument.name == "bidirectional":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tautomer.adapters.protocols import WarmHost
+from tautomer.adapters.tf_host import TENSORFLOW_HOST
 from tautomer.checking.attempts import Bench
 from tautomer.checking.causes.target_nodes import ABSENT, read_nodes
 from tautomer.checking.results import Conversion, SourceResult
@@ -21,6 +22,18 @@ _EXPORTS = {
     "tautomer.adapters.converters.torch_onnx_legacy:convert": False,
 }
 """Conversions that can be repeated, and whether they go through torch.export."""
+
+_TF2ONNX = "tautomer.adapters.converters.tf2onnx_replay:replay_conversion"
+_THROUGH_TF2ONNX = frozenset(
+    {
+        "tautomer.adapters.converters.tf2onnx_converter:convert",
+        "tautomer.adapters.converters.keras_onnx:convert",
+    }
+)
+"""Conversions whose graphs tf2onnx translated."""
+
+_ROLES = {"frozen": "captured", "grappler": "decomposed"}
+"""What the checkpoints of those stand for in a replay: what was captured, and what was translated."""
 
 _TORCH_SOURCE = "tautomer.adapters.sources.torch_source:reference"
 _ONNX_SOURCE = "tautomer.adapters.sources.onnx_source:reference"
@@ -96,6 +109,11 @@ class SourceCall:
         parts = self.operator.split(".")
         return parts[1] if len(parts) > 1 else self.operator
 
+    @property
+    def is_tensorflow(self) -> bool:
+        """Whether the operator is one of TensorFlow's, whose names have no namespace."""
+        return "." not in self.operator and self.origin is not None
+
     def as_fields(self) -> dict[str, Any]:
         """The call as a worker is told of it."""
         return {
@@ -139,12 +157,16 @@ class Replay:
         values: by input set, the file of the decomposed program's values; None where there is none.
         deviations: operators whose decomposition is wrong.
         refusal: what torch.export says where it is asked directly: `type`, `message`, `line`.
+        can_be_called_again: whether operators can be called with other arguments to see what explains a fault.
+        layouts_change: whether values of the target may have their axes in another order than the program's.
     """
 
     programs: Mapping[str, tuple[SourceCall, ...]] = field(default_factory=dict)
     values: tuple[str | None, ...] = ()
     deviations: tuple[Deviation, ...] = ()
     refusal: Mapping[str, Any] | None = None
+    can_be_called_again: bool = True
+    layouts_change: bool = False
 
     def named(self, name: str, *programs: str) -> SourceCall | None:
         """The call whose node has this name, in the first of the programs that has one."""
@@ -176,6 +198,8 @@ def replay(
         frozen: whether a dimension that was declared dynamic is static in what was captured.
     """
     task = task_of(conversion.attempt)
+    if task.get("function") in _THROUGH_TF2ONNX:
+        return _tensorflow_replay(bench, conversion, task["arguments"]["spec"])
     exports = _EXPORTS.get(str(task.get("function")))
     if exports is None:
         task, exports = task_of(source.attempt), False
@@ -194,12 +218,48 @@ def replay(
     if not isinstance(attempt, Completed):
         return None
     answer = attempt.result
-    programs = json.loads(Path(answer["programs"]).read_text("utf-8"))
     return Replay(
-        {name: tuple(SourceCall.of(one) for one in calls) for name, calls in programs.items()},
+        _programs(answer["programs"]),
         tuple(answer["values"]),
         tuple(_deviation(one) for one in answer["deviations"]),
         answer["refusal"],
+    )
+
+
+def _programs(file: str) -> dict[str, tuple[SourceCall, ...]]:
+    programs = json.loads(Path(file).read_text("utf-8"))
+    return {name: tuple(SourceCall.of(one) for one in calls) for name, calls in programs.items()}
+
+
+def _tensorflow_replay(bench: Bench, conversion: Conversion, spec: Mapping[str, Any]) -> Replay | None:
+    """What tf2onnx froze and translated, as far as it came; None where it did not come so far."""
+    facts = {verdict.name: verdict.record.facts for verdict in conversion.verdicts}
+    programs = {
+        role: {"graph_def": facts[name]["graph_def"], "inputs": facts[name]["graph_inputs"]}
+        for name, role in _ROLES.items()
+        if facts.get(name, {}).get("graph_def")
+    }
+    if not programs:
+        return None
+    named = facts.get("raw", {})
+    attempt = bench.run(
+        TENSORFLOW_HOST,
+        _TF2ONNX,
+        {
+            "spec": dict(spec),
+            "programs": programs,
+            "meanings": named.get("meanings"),
+            "origins": named.get("origins"),
+        },
+        label="replay",
+    )
+    if not isinstance(attempt, Completed):
+        return None
+    return Replay(
+        _programs(attempt.result["programs"]),
+        tuple(attempt.result["values"]),
+        can_be_called_again=False,
+        layouts_change=True,
     )
 
 

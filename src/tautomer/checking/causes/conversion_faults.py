@@ -111,7 +111,8 @@ def _of_comparison(call: SourceCall, node: TargetNode, comparison: Comparison, s
     agreeing = ", ".join(f"{argument.text()} as {name}" for argument, name in comparison.agreeing)
     kept = f" although it takes {agreeing}" if agreeing else ""
     return (
-        CauseCategory.INCOMPATIBILITY,
+        # tf2onnx has a formula of its own for each operator: what it chose is at fault where it ignores no argument.
+        CauseCategory.ALGORITHMIC_ERROR if call.is_tensorflow else CauseCategory.INCOMPATIBILITY,
         f"{call.text()} became {node.text()}, whose semantics differ{kept}: {said}",
     )
 
@@ -123,7 +124,9 @@ def _counterpart(found: ResponsibleSet) -> TargetNode | None:
     types = {one.op_type for one in found.nodes}
     if len(types) != 1 or found.call is None:
         return None
-    node = found.nodes[-1]
+    # Of several places with the same fault, the one that the call was made at.
+    own = [one for one in found.nodes if one.source_name == found.call.name]
+    node = (own or found.nodes)[-1]
     if is_namesake(found.call, node):
         return node
     comparison = compare(found.call, node)
@@ -137,6 +140,7 @@ def is_namesake(call: SourceCall, node: TargetNode) -> bool:
         return True
     words = {word.lower() for word in _WORDS.findall(node.op_type)}
     own = {word for word in re.split(r"[_\d]+", call.short_name.lower()) if word}
+    own |= {word.lower() for word in _WORDS.findall(call.short_name)}
     return any(len(word) >= 4 and word in own for word in words)
 
 

@@ -14,6 +14,12 @@ _FX_CALL = re.compile(r"%(\w+) : .*?call_function\[target=(?:torch\.ops\.)?([\w.
 _OVERLOAD = re.compile(r"OpOverload\(op='([\w.]+)', overload='(\w+)'\)")
 _LEGACY = re.compile(r"operator '?\"?(?:\w+::)?(aten|prim|torchvision|quantized)::(\w+)")
 _ANY_ATEN = re.compile(r"\b(?:torch\.ops\.)?((?:aten|prims|torchvision|quantized)\.\w+\.\w+)\b")
+_TF_DIALECT = re.compile(r"'tf\.(\w+)' op\b")
+_TF_DIALECT_FRAME = re.compile(r"([^\s\":()]+)\"?:(\d+):\d+")
+_TENSORFLOW_NODE = re.compile(r"\{\{(?:function_)?node ([^}\s]+)\}\}")
+_OF_TF2ONNX = re.compile(r'File "[^"]+/tf2onnx/[^"]+", line \d+, in \S+\n[^\n]*(?:\n[ ~^]*)?\n\w+(?:Error|Exception)')
+"""A traceback that ends in tf2onnx's own code."""
+
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 
 _UNSUPPORTED = frozenset(
@@ -29,6 +35,7 @@ _UNSUPPORTED = frozenset(
         "GuardOnDataDependentSymNode",
         "Unsupported",
         "OnnxExporterError",
+        "ConverterError",
     }
 )
 """Exceptions by which exporters say that they do not support something."""
@@ -91,6 +98,12 @@ def _operator(texts: list[str]) -> tuple[str | None, str | None]:
             return None, f"{found.group(1)}.{found.group(2)}"
         if found := _LEGACY.search(text):
             return None, f"{found.group(1)}.{found.group(2)}"
+    for text in texts:
+        if found := _TF_DIALECT.search(text):
+            return None, found.group(1)
+    for text in texts:
+        if found := _TENSORFLOW_NODE.search(text):
+            return found.group(1), None
     for text in texts[:-1]:
         if found := _ANY_ATEN.search(text):
             return None, found.group(1)
@@ -100,7 +113,8 @@ def _operator(texts: list[str]) -> tuple[str | None, str | None]:
 def _users_line(attempt: Refused, model_file: str) -> str | None:
     """The last frame in the user's file, of the innermost exception that has one."""
     for text in _texts(attempt):
-        own = [line for path, line in _FRAME.findall(text) if path.rpartition("/")[2] == model_file]
+        frames = [*_FRAME.findall(text), *_TF_DIALECT_FRAME.findall(text)]
+        own = [line for path, line in frames if path.rpartition("/")[2] == model_file]
         if own:
             return f"{model_file}:{own[-1]}"
     return None
@@ -119,12 +133,18 @@ def _category(attempt: Refused, texts: list[str], stage: Stage) -> CauseCategory
         return CauseCategory.INCOMPATIBILITY
     if "ConstraintViolationError" in raised or "Constraints violated" in said:
         return CauseCategory.SHAPE_PROBLEM
-    if _DTYPE.search(said):
-        return CauseCategory.TYPE_PROBLEM
-    if _SHAPE.search(said):
-        return CauseCategory.SHAPE_PROBLEM
-    own_code = stage is Stage.NODE_CONVERSION or stage is Stage.OPTIMIZATION
+    by_text = category_of_text(said)
+    if by_text is not CauseCategory.UNKNOWN:
+        return by_text
+    own_code = stage in (Stage.NODE_CONVERSION, Stage.OPTIMIZATION) or bool(_OF_TF2ONNX.search(attempt.traceback))
     broken = {"AssertionError", "IndexError", "KeyError", "AttributeError", "UnboundLocalError", "ZeroDivisionError"}
     if own_code and inner in broken:
         return CauseCategory.ALGORITHMIC_ERROR
     return CauseCategory.UNKNOWN
+
+
+def category_of_text(said: str) -> CauseCategory:
+    """What a sentence speaks of: types, or shapes; unknown where of neither."""
+    if _DTYPE.search(said):
+        return CauseCategory.TYPE_PROBLEM
+    return CauseCategory.SHAPE_PROBLEM if _SHAPE.search(said) else CauseCategory.UNKNOWN

@@ -12,7 +12,8 @@ from tautomer.checking.causes.calls import Deviation, Replay, SourceCall, replay
 from tautomer.checking.causes.changes import changes_between, narrowed, sound_before
 from tautomer.checking.causes.conversion_faults import of_deviation, of_semantics, of_set
 from tautomer.checking.causes.failed_conversions import last_begun, of_end, of_exception
-from tautomer.checking.causes.refusals import cause_of_refusal
+from tautomer.checking.causes.hidden_failures import of_conversion
+from tautomer.checking.causes.refusals import cause_of_refusal, written_so
 from tautomer.checking.causes.responsible_sets import ResponsibleSet, TargetGraph, responsible_sets, spans_of
 from tautomer.checking.causes.target_nodes import TargetNode, read_nodes
 from tautomer.checking.findings import Suspect, suspects_of
@@ -33,7 +34,7 @@ from tautomer.model import (
 )
 
 STATES_SHAPE = "states shape"
-"""What the blame says where a graph's own statement about a shape is wrong (`findings.blame`)."""
+"""What the blame says where a graph's own statement about a shape is wrong (`blame.blame`)."""
 
 
 def explained_findings(
@@ -66,10 +67,13 @@ def explained_findings(
         source=source,
         runtime=runtime,
     )
-    case = _Case(bench, host, conversion, source, runtime)
+    cases: dict[str | None, _Case] = {}
     found: list[Finding] = []
     for suspect, finding in zip(suspects, findings, strict=True):
-        found.extend(case.explained(replace(suspect, finding=finding)))
+        # What later links of a chain made of a fault says less than what the link that has it first made.
+        if finding.link not in cases:
+            cases[finding.link] = _Case(bench, host, conversion.through(finding.link), source, runtime)
+        found.extend(cases[finding.link].explained(replace(suspect, finding=finding)))
     return found
 
 
@@ -99,7 +103,7 @@ class _Case:
             return {}
         if str(path) not in self._nodes:
             try:
-                self._nodes[str(path)] = read_nodes(path)
+                self._nodes[str(path)] = read_nodes(path, verdict.record.facts if verdict is not None else None)
             except ModelFileError:  # an unreadable file is what the finding is about
                 self._nodes[str(path)] = {}
         return self._nodes[str(path)]
@@ -114,7 +118,10 @@ class _Case:
         finding = suspect.finding
         if suspect.interface is not None:
             return [self._interface(suspect)]
-        if self.conversion.model is None:
+        hidden = of_conversion(finding, self.conversion)
+        if hidden:
+            return hidden
+        if self.conversion.model is None and suspect.blamed is suspect.surfaced:
             return [self._not_converted(finding)]
         if finding.outcome is Outcome.FAILED:
             return [self._refused(suspect)]
@@ -183,7 +190,7 @@ class _Case:
                 source_node=node.source_operator,
                 source_line=node.line or finding.location.source_line,
             )
-            finding = replace(finding, location=location)
+            finding = replace(written_so(finding, node, self.conversion, self.nodes_of), location=location)
         if finding.cause.kind is not Kind.REFUSED or finding.cause.category is CauseCategory.TYPE_PROBLEM:
             return self._with_sentence(finding, call, node)
         said = f"{finding.message} {finding.cause.evidence}"
@@ -273,6 +280,8 @@ class _Case:
                 break
         sets = self._narrowed(sets, blamed, answer)
         sets = [one for one in sets if not decomposed & {node.source_name for node in one.nodes}]
+        # Two values that are wrong by the same nodes are symptoms of one fault.
+        sets = list({frozenset(node.name for node in one.nodes): one for one in reversed(sets)}.values())[::-1]
         found = [self._of_deviation(finding, one) for one in deviations]
         found.extend(self._of_set(suspect, one) for one in sets)
         if not found:

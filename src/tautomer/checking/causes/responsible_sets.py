@@ -128,7 +128,7 @@ def responsible_sets(
     record = verdict.record
     if record.path is None:
         return []
-    graph = TargetGraph(read_nodes(record.path), replay)
+    graph = TargetGraph(read_nodes(record.path, record.facts), replay)
     found: dict[tuple[Any, ...], ResponsibleSet] = {}
     for index, run in sorted(record.fragments.items()):
         for fault in run.faults:
@@ -142,6 +142,7 @@ def responsible_sets(
                 **_evaluation(record, source),
                 "values": list(replay.values),
                 "record": [one.call.name for one in found.values() if one.call is not None],
+                "layouts": replay.layouts_change,
             },
             label=f"named values {record.name}",
         )
@@ -165,7 +166,7 @@ def responsible_sets(
         isolation = _isolation(record, source, replay)
         isolation["faults"] = [list(one.values) for one in sets]
         sets = _visible(bench.run(host, _ISOLATE, isolation, label=f"isolate {record.name}"), sets)
-    if replay is not None:
+    if replay is not None and replay.can_be_called_again:
         asked = [(one.call, one.inputs[0]) for one in sets if one.call is not None]
         supposed = suppositions(bench, host, replay, asked, computed)
         sets = [replace(one, supposition=supposed.get(one.call.name) if one.call else None) for one in sets]
@@ -213,7 +214,9 @@ def repaired(
         return one
     types = " -> ".join(dict.fromkeys(node.op_type for node in one.nodes))
     first = changes[0]
-    said = f"{one.said}; of {types}, '{first['node']}' is wrong: with {first['change']} the result is right"
+    change = str(first["change"])
+    mended = change if change.startswith("without ") else f"with {change}"
+    said = f"{one.said}; of {types}, '{first['node']}' is wrong: {mended} the result is right"
     return replace(one, nodes=tuple(node for node in one.nodes if node.name in kept), said=said)
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from tautomer.adapters import registry
 from tautomer.adapters.protocols import Adapter
+from tautomer.adapters.runtimes.onnx_host import EVALUATION_HOST, ONNX_HOST
 from tautomer.adapters.torch_host import TORCH_HOST
 from tautomer.checking.attempts import Bench, describe, failed_to_answer
+from tautomer.checking.comparison.litert_target import judge_tflite
 from tautomer.checking.comparison.onnx_target import judge_onnx
 from tautomer.checking.comparison.reference import Artefact, answers, traced
 from tautomer.checking.comparison.torch_target import RUNTIME, every_fault, judge_program
@@ -24,11 +26,11 @@ from tautomer.checking.pair_report import Besides, measured_besides, outcome_fie
 from tautomer.checking.pipeline import run_runtime
 from tautomer.checking.progress import Listener
 from tautomer.checking.results import SourceResult
-from tautomer.checking.sources import recognise, resolve_runtimes, sample_files
+from tautomer.checking.sources import SourceFile, recognise, resolve_runtimes, sample_files
 from tautomer.checking.verdicts import values_of
-from tautomer.errors import InternalError, NotInstalledError
+from tautomer.errors import InternalError, MisuseError, NotInstalledError
 from tautomer.execution import Pool, Runner, RunStore
-from tautomer.model import CheckReport, CheckSettings, Outcome, Report
+from tautomer.model import ArtifactKind, CheckReport, CheckSettings, Outcome, Report
 
 
 def run_comparison(
@@ -53,7 +55,7 @@ def run_comparison(
         InternalError: a defect of Tautomer.
     """
     files = [recognise(path, trust_pickle=settings.trust_pickle) for path in (reference, judged)]
-    runtimes = resolve_runtimes(settings.to)
+    runtimes = _runtimes(files[1], settings)
     samples = sample_files(settings.inputs)
     first, second = (Artefact.of(file, settings, samples) for file in files)
     store = RunStore(settings.run_dir)
@@ -68,20 +70,46 @@ def run_comparison(
             run_id=folder.id,
             tautomer_version=version("tautomer"),
             environment=environment(),
-            settings=_settings_fields(first, second, settings),
+            settings=_settings_fields(first, second, settings, runtimes),
             seed=settings.seed,
             reports=reports,
         )
         return finished(folder, report, settings.keep, {})
 
 
-def _settings_fields(reference: Artefact, judged: Artefact, settings: CheckSettings) -> dict[str, Any]:
+def _runtimes(judged: SourceFile, settings: CheckSettings) -> list[Adapter]:
+    """The runtimes that the judged artefact is run in.
+
+    Raises:
+        MisuseError: TA148 one does not take it; TA157 it is a model that cannot be judged in a comparison.
+    """
+    if judged.kind in (ArtifactKind.TENSORFLOW_MODULE, ArtifactKind.SAVED_MODEL, ArtifactKind.KERAS_FILE):
+        raise MisuseError(
+            "TA157",
+            f"{judged.path.name} is a model of TensorFlow: it can be the reference of a comparison alone.",
+            "Name it first, or compare what it was converted to.",
+        )
+    kinds = (ArtifactKind.ONNX, ArtifactKind.TFLITE)
+    runtimes = resolve_runtimes(settings.to, judged.kind if judged.kind in kinds else ArtifactKind.ONNX)
+    unfit = next((one for one in runtimes if judged.kind in kinds and judged.kind not in one.accepts), None)
+    if unfit is not None:
+        raise MisuseError(
+            "TA148",
+            f"runtime '{unfit.name}' does not take {judged.path.name}: {judged.kind}.",
+            f"It takes: {', '.join(unfit.accepts)}.",
+        )
+    return runtimes
+
+
+def _settings_fields(
+    reference: Artefact, judged: Artefact, settings: CheckSettings, runtimes: Sequence[Adapter]
+) -> dict[str, Any]:
     """Settings as JSON values; `compared` is what the judged artefact is known by."""
     return {
         "model": str(reference.file.path),
         "kind": str(reference.file.kind),
         "compared": {"model": str(judged.file.path), "kind": str(judged.file.kind)},
-        "to": list(settings.to) if judged.is_onnx else [RUNTIME],
+        "to": [runtime.name for runtime in runtimes] if judged.runs_in_runtimes else [RUNTIME],
         "inputs": str(settings.inputs) if settings.inputs else None,
         "power": settings.power,
         "timeout_s": settings.limits.timeout_s,
@@ -103,7 +131,7 @@ class _Comparison:
 
     def reports(self, runtimes: Sequence[Adapter], samples: Sequence[Path]) -> list[Report]:
         """One report a runtime, or one where the judged artefact runs in PyTorch."""
-        names = [runtime.name for runtime in runtimes] if self._judged.is_onnx else [RUNTIME]
+        names = [runtime.name for runtime in runtimes] if self._judged.runs_in_runtimes else [RUNTIME]
         try:
             for artefact in (self._reference, self._judged):
                 registry.require(artefact.file.adapter)
@@ -125,7 +153,7 @@ class _Comparison:
         if not source.truth or not source.truth.output_paths:
             nothing = "the reference has no tensor outputs that could be computed: nothing can be compared"
             return [self._report(name, outcome=Outcome.INCONCLUSIVE, reason=nothing, log=log) for name in names]
-        if self._judged.is_onnx:
+        if self._judged.runs_in_runtimes:
             return self._in_runtimes(source, runtimes)
         return [self._in_torch(source, answered.judged)]
 
@@ -137,7 +165,8 @@ class _Comparison:
         truth = source.truth
         if truth is None or not self._reference.is_onnx or all(truth.sets):
             return source
-        runtime = next((one for one in runtimes if _is_installed(one)), None)
+        takers = (one for one in runtimes if ArtifactKind.ONNX in one.accepts)
+        runtime = next((one for one in takers if _is_installed(one)), None)
         if runtime is None:
             return source
         conversion = unconverted(self._bench, self._reference.file, source)
@@ -147,9 +176,13 @@ class _Comparison:
 
     def _in_runtimes(self, source: SourceResult, runtimes: Sequence[Adapter]) -> list[Report]:
         bench, settings, listener = self._bench, self._settings, self._listener
-        host = self._judged.file.adapter.host if self._reference.is_onnx else TORCH_HOST
-        listener.stage("judged", "evaluating it in float64")
-        conversion = judge_onnx(bench, host, self._judged.file.path, source, settings)
+        reference, judged = self._reference, self._judged
+        host = TORCH_HOST if reference.is_torch else ONNX_HOST if reference.is_onnx else EVALUATION_HOST
+        listener.stage("judged", "evaluating it in float64" if judged.is_onnx else "running it")
+        if judged.is_onnx:
+            conversion = judge_onnx(bench, host, judged.file.path, source, settings)
+        else:
+            conversion = judge_tflite(bench, judged.file.path, source)
         listener.done("judged", sum(verdict.record.seconds for verdict in conversion.verdicts))
         besides = measured_besides(bench, host, source, conversion, settings)
         reports = []

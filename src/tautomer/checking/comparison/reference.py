@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from tautomer.adapters.tensor_file import write_values
+from tautomer.adapters.torch_host import TORCH_HOST
 from tautomer.checking.attempts import Bench
 from tautomer.checking.interface import match_inputs, read_interface
+from tautomer.checking.onnx_models import with_trace
 from tautomer.checking.pipeline import run_source
 from tautomer.checking.results import SourceResult
 from tautomer.checking.sources import SourceFile
 from tautomer.checking.verdicts import values_of
 from tautomer.errors import InputsError
-from tautomer.model import ArtifactKind, CheckSettings, Completed, Tensor
+from tautomer.model import ArtifactKind, CheckSettings, Tensor
 
-_TRACE_TASK = "tautomer.adapters.onnx_files.traced_values:trace"
-
-_HAVE_INPUTS = (ArtifactKind.MODEL_MODULE, ArtifactKind.EXPORTED_PROGRAM)
+_HAVE_INPUTS = (ArtifactKind.MODEL_MODULE, ArtifactKind.EXPORTED_PROGRAM, ArtifactKind.TENSORFLOW_MODULE)
 """Kinds of artefacts that say, or may say, what they are to be run on."""
 
 _NO_FIT = "TA156"
@@ -53,8 +53,18 @@ class Artefact:
 
     @property
     def is_onnx(self) -> bool:
-        """Whether runtimes take it."""
+        """Whether it is a graph that can be evaluated."""
         return self.file.kind is ArtifactKind.ONNX
+
+    @property
+    def runs_in_runtimes(self) -> bool:
+        """Whether runtimes take it."""
+        return self.file.kind in (ArtifactKind.ONNX, ArtifactKind.TFLITE)
+
+    @property
+    def is_torch(self) -> bool:
+        """Whether it runs in PyTorch."""
+        return self.file.adapter.host == TORCH_HOST
 
     @property
     def name(self) -> str:
@@ -204,27 +214,7 @@ def _by_graph_names(bench: Bench, artefact: Artefact, entry: Mapping[str, Any]) 
 
 def traced(bench: Bench, reference: Artefact, judged: Artefact, source: SourceResult) -> SourceResult:
     """The answers of an .onnx reference with a trace of its values, as a PyTorch source has one."""
-    if not reference.is_onnx or source.truth is None:
+    if not reference.is_onnx:
         return source
-    attempt = bench.run(
-        reference.file.adapter.host,
-        _TRACE_TASK,
-        {
-            "model": str(reference.file.path),
-            "inputs": [str(file) for file in source.inputs],
-            "judged": str(judged.file.path) if judged.is_onnx else None,
-            "seed": int(reference.spec["seed"]),
-        },
-        label="trace of the reference",
-    )
-    if not isinstance(attempt, Completed):
-        return source  # it is then judged end to end
-    folder = attempt.log.parent
-    sets = [
-        {**one, "trace": str(folder / file) if file and one["float64"] else None, "trace_reason": reason}
-        for one, file, reason in zip(
-            source.facts["sets"], attempt.result["traces"], attempt.result["reasons"], strict=True
-        )
-    ]
-    held = {key: attempt.result[key] for key in ("constants", "scalars")}
-    return replace(source, facts={**source.facts, **held, "sets": sets})
+    path = judged.file.path if judged.is_onnx else None
+    return with_trace(bench, reference.file, source, path, seed=int(reference.spec["seed"]))

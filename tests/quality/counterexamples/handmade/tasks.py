@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tautomer.adapters.converters.torch_exports import Recorder
+from tautomer.adapters.converters.recording import Recorder
 from tautomer.adapters.worker_api import Channel
 from tautomer.model import ArtifactKind, Stage
 
