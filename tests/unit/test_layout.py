@@ -16,8 +16,8 @@ MODULES = sorted(
     ".".join(("tautomer", *file.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
     for file in ROOT.rglob("*.py")
 )
-WORKER_SIDE = "tautomer.adapters.torch_programs"
-"""Code that runs only in workers that have loaded PyTorch, and so imports it like any other library."""
+WORKER_SIDE = {"tautomer.adapters.torch_programs": "torch", "tautomer.adapters.tf_programs": "tensorflow"}
+"""Code that runs only in workers that have loaded a framework, and so imports it like any other library; and which."""
 
 FRAMEWORKS = (
     *("torch", "onnxscript", "transformers", "tensorflow", "keras", "tf2onnx", "jax", "paddle"),
@@ -64,8 +64,8 @@ def failing(modules, *, blocked=(), preloaded=THIRD_PARTY):
     return done.stdout.split(), done.stderr
 
 
-def worker_side(module):
-    return module == WORKER_SIDE or module.startswith(f"{WORKER_SIDE}.")
+def worker_side(module, *packages):
+    return any(f"{module}.".startswith(f"{package}.") for package in packages or WORKER_SIDE)
 
 
 @pytest.mark.slow
@@ -75,17 +75,20 @@ def test_every_module_but_the_workers_own_can_be_imported_first_and_without_any_
     assert failing(modules, blocked=FRAMEWORKS) == ([], "")
 
 
-@pytest.mark.needs("torch")
-def test_every_module_of_the_workers_can_be_imported_first_where_its_framework_is():
-    modules = [module for module in MODULES if worker_side(module)]
-    assert f"{WORKER_SIDE}.capture" in modules
-    found, errors = failing(modules, preloaded=("torch",))
-    assert (found, errors) == ([], "")
+@pytest.mark.parametrize(
+    "package", [pytest.param(one, marks=pytest.mark.needs(framework)) for one, framework in WORKER_SIDE.items()]
+)
+def test_every_module_of_the_workers_can_be_imported_first_where_its_framework_is(package):
+    modules = [module for module in MODULES if worker_side(module, package)]
+    assert f"{package}.preparation" in modules
+    found, errors = failing(modules, preloaded=(WORKER_SIDE[package],))
+    assert found == [], errors
 
 
 def test_the_probe_finds_a_module_that_needs_a_framework():
-    found, errors = failing([f"{WORKER_SIDE}.capture", "tautomer.errors"], blocked=FRAMEWORKS)
-    assert found == [f"{WORKER_SIDE}.capture"]
+    needing = [f"{package}.preparation" for package in WORKER_SIDE]
+    found, errors = failing([*needing, "tautomer.errors"], blocked=FRAMEWORKS)
+    assert found == needing
     assert "torch" in errors
 
 

@@ -1,0 +1,1 @@
+"""TensorFlow programs: loaded, frozen, run node by node in both precisions, perturbed and traced."""
