@@ -48,14 +48,17 @@ def main(folder: Path) -> int:
 
 def compared(row: Mapping[str, str], report: Report) -> list[tuple[str, str, str]]:
     """What is asked of a report, what it says and what the manifest expects."""
+    found_operator = str(report.location.source_node if report.location else None)
     operator = row["source_op"] if not row["source_op"].startswith("(") else "None"
+    if found_operator in operator.split(";"):  # any of several
+        operator = found_operator
     found = [
         (
             "stages",
             f"{report.outcome} / {report.stage} / {report.symptom_stage}",
             f"{row['outcome']} / {row['cause_stage']} / {row['symptom_stage']}",
         ),
-        ("source_op", str(report.location.source_node if report.location else None), operator),
+        ("source_op", found_operator, operator),
         ("cause", str(report.cause.category if report.cause else None), row["cause"]),
     ]
     if row.get("line"):
