@@ -31,6 +31,16 @@ REQUIRED = {
     "onnxruntime": ("onnxruntime",),
     "onnx-reference": ("onnx",),
     "openvino": ("openvino",),
+    "tensorflow": ("tensorflow",),
+    "saved-model": ("tensorflow",),
+    "keras": ("tensorflow",),
+    "tf2onnx": ("tensorflow", "tf2onnx"),
+    "keras.onnx": ("tensorflow", "tf2onnx"),
+    "ort-offline": ("onnxruntime",),
+    "onnxslim": ("onnxslim",),
+    "tf.lite": ("tensorflow",),
+    "litert": ("ai_edge_litert",),
+    "tflite": ("ai_edge_litert",),
 }
 """Adapters that `make test` installs and must test, and the modules they need. Not taken from the registry: an adapter
 that has dropped out of it would drop out of this list as well."""
