@@ -73,5 +73,5 @@ $(VENV)/.installed-demo: pyproject.toml $(VENV)/.torch
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml $(VENV)/.torch
-	$(PIP_INSTALL) --no-build-isolation -e '.[torch,onnxruntime,openvino,demo,dev]'
+	$(PIP_INSTALL) --no-build-isolation -e '.[torch,onnxruntime,openvino,tensorflow,litert,onnx-tools,demo,dev]'
 	@touch $@ $(VENV)/.installed-demo
