@@ -43,7 +43,7 @@ def check(
     which the command line consults, are not read.
 
     Args:
-        model: a model module (.py), .pt2, TorchScript or .onnx file.
+        model: a model module (.py), .pt2, TorchScript, SavedModel, .keras, .h5, .tflite or .onnx.
         via: names of converters (`tautomer list` shows them); empty for the source's own. `A,B` is a chain: B takes
             what A makes.
         to: names of runtimes; empty for the default one of what the converters make (`onnxruntime` for ONNX).

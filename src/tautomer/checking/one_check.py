@@ -75,7 +75,7 @@ def run_check(
     """Check one model through every converter and runtime asked for.
 
     Args:
-        model: a model module, .pt2, TorchScript or .onnx file.
+        model: a model module, .pt2, TorchScript, SavedModel, .keras, .h5, .tflite or .onnx.
         settings: what to do.
         listener: hears the progress.
         runner: runs the tasks; a pool of its own where none is given. A pool that outlives a check keeps hosts warm.

@@ -39,7 +39,11 @@ EPILOG = (
 
 def check(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A model module (.py), .pt2, TorchScript or .onnx file.")
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            help="A model module (.py), .pt2, TorchScript, SavedModel, .keras, .h5, .tflite or .onnx.",
+        ),
     ],
     *,
     via: Annotated[
