@@ -60,6 +60,14 @@ def test_the_golden_document_is_read_and_written_back_to_the_byte() -> None:
     assert report_json.encode(report_json.decode(golden)) == golden
 
 
+def test_a_document_from_before_links_were_named_is_read() -> None:
+    older = report_json.decode(GOLDEN.with_name("check-1-without-link.json").read_bytes())
+    assert [report.outcome for report in older.reports] == [
+        report.outcome for report in report_json.decode(GOLDEN.read_bytes()).reports
+    ]
+    assert {finding.link for report in older.reports for finding in report.findings} == {None}
+
+
 def test_the_golden_document_shows_every_kind_of_object() -> None:
     document = json.loads(GOLDEN.read_text(encoding="utf-8"))
     outcomes = {report["outcome"] for report in document["reports"]}
@@ -83,12 +91,12 @@ def test_field_names_are_the_schema_s() -> None:
         "location": (report["location"], "nodes op_types source_node source_line"),
         "finding": (
             report["findings"][0],
-            "outcome symptom stage symptom_stage cause location message code workaround",
+            "outcome symptom stage symptom_stage cause location message code workaround link",
         ),
         "workaround": (report["findings"][0]["workaround"], "description setting"),
         "checkpoint": (
             report["checkpoints"][0],
-            "name stage outcome semantic_residual_u rounding_ratio stability_rho seconds peak_memory_bytes detail",
+            "name stage outcome semantic_residual_u rounding_ratio stability_rho seconds peak_memory_bytes detail link",
         ),
         "inputs": (report["inputs"][0], "name role origin tensors max_abs_difference"),
         "smallest_passing": (report["smallest_passing"], "atol rtol"),
