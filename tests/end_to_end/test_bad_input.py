@@ -49,7 +49,7 @@ def test_a_folder_is_no_model(refused, tmp_path):
     assert "is a folder" in refused(tmp_path, code="TA110")
 
 
-@pytest.mark.parametrize("name", ["model.txt", "model", "model.h5"])
+@pytest.mark.parametrize("name", ["model.txt", "model", "model.caffemodel"])
 def test_a_file_of_an_unknown_kind_is_refused(refused, tmp_path, name):
     (tmp_path / name).write_text("nothing")
     assert name in refused(tmp_path / name, code="TA111")
