@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tautomer.adapters.converters.recording import report_run
+from tautomer.adapters.onnx_files.derived_constants import rounded_reciprocals
 from tautomer.adapters.worker_api import Channel
 from tautomer.model import Tensor
 from tautomer.numerics.formats import UNIT_ROUNDOFF
@@ -24,6 +25,7 @@ class ProgramRuns:
     def __init__(self, channel: Channel, prepared: Any, output_paths: Sequence[str]) -> None:
         self._channel, self._prepared, self._paths = channel, prepared, list(output_paths)
         self._known_constants: set[tuple[str, bytes]] | None = None
+        self._reciprocals: set[float] = set()
         self._lifted: dict[int, Mapping[str, Tensor]] = {}
 
     def run(self, name: str, program: Mapping[str, Any]) -> None:
@@ -63,7 +65,15 @@ class ProgramRuns:
         floats = {name: one for name, one in arrays.items() if one.dtype.name in UNIT_ROUNDOFF}
         known = {name: (f"{one.dtype}{one.shape}", one.tobytes()) for name, one in floats.items()}
         before, self._known_constants = self._known_constants, set(known.values())
-        return {} if before is None else {name: floats[name] for name, one in known.items() if one not in before}
+        scalars = {float(one.reshape(-1)[0]) for one in floats.values() if one.size == 1}
+        reciprocals, self._reciprocals = self._reciprocals, rounded_reciprocals(scalars)
+        if before is None:
+            return {}
+        return {
+            name: one
+            for name, one in floats.items()
+            if known[name] not in before or (one.size == 1 and float(one.reshape(-1)[0]) in reciprocals)
+        }
 
     def _report_constants(
         self,

@@ -8,7 +8,7 @@ it; what remains is perturbed by as much. A difference of functions survives bot
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -197,12 +197,23 @@ class ExactConstants:
         return exact
 
 
+def rounded_reciprocals(scalars: Iterable[float]) -> set[float]:
+    """What float32 makes of one over each number, where that is rounded.
+
+    An optimizer writes a division by six as a product with 0.16666667. That the source has this number, too, does not
+    say that it is meant wherever it stands.
+    """
+    with np.errstate(all="ignore"):
+        pairs = [(one, float(np.float32(1.0 / one))) for one in scalars if one]
+    return {rounded for one, rounded in pairs if np.isfinite(rounded) and rounded * one != 1.0}
+
+
 class Derived:
     """Which constants the source does not have itself."""
 
     def __init__(self, own_constants: set[str], own_scalars: set[float]) -> None:
         self._own_constants = own_constants
-        self._own_scalars = own_scalars
+        self._own_scalars = own_scalars - rounded_reciprocals(own_scalars)
         self._known: dict[str, bool] = {}
 
     def __call__(self, name: str, array: Any) -> bool:

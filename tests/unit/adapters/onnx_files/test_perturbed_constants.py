@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tautomer.adapters.onnx_files.derived_constants import ExactConstants, Noise, U
+from tautomer.adapters.onnx_files.derived_constants import Derived, ExactConstants, Noise, U
 
 
 @pytest.mark.parametrize("shape", [(6,), (1, 6, 1, 1), (6, 1)])
@@ -23,3 +23,9 @@ def test_an_element_of_a_folded_matrix_is_off_by_roundings_of_itself():
     for seed in range(8):
         moved = np.abs(Noise(seed, lambda *_: True, ExactConstants({}, {}))("weight", matrix) - matrix)
         assert np.all(moved <= 8 * U * np.abs(matrix))
+
+
+@pytest.mark.parametrize(("scalar", "is_derived"), [(1 / 6, True), (0.1, False), (0.25, False), (6.0, False)])
+def test_a_rounded_reciprocal_of_a_number_of_the_source_may_stand_for_a_division(scalar, is_derived):
+    own = {6.0, 4.0, float(np.float32(0.1)), float(np.float32(1 / 6))}
+    assert Derived(set(), own)("scale", np.array(np.float32(scalar))) is is_derived
