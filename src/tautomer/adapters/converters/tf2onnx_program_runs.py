@@ -8,13 +8,10 @@ from typing import Any
 import numpy as np
 
 from tautomer.adapters.converters.recording import report_run
-from tautomer.adapters.onnx_files.derived_constants import rounded_reciprocals
+from tautomer.adapters.onnx_files.derived_constants import FOLDING_U, rounded_reciprocals
 from tautomer.adapters.worker_api import Channel
 from tautomer.model import Tensor
 from tautomer.numerics.formats import UNIT_ROUNDOFF
-
-FOLDING_U = 2.0
-"""Half-width, in roundings of its format, of each perturbation of a folded constant, as for those of ONNX files."""
 
 SAMPLES = 8
 

@@ -7,7 +7,6 @@ the decision turns (docs/explanation/numerics.md, section 5). Sampling alone mis
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,48 +15,12 @@ from tautomer.adapters.tf_programs.graph_plan import Edge, NodePlan
 from tautomer.adapters.tf_programs.interpreter import GraphDefRun, constant
 from tautomer.adapters.tf_programs.quantization_kernels import FAKE_QUANTIZATIONS, steps_of
 from tautomer.adapters.tf_programs.tracing import Call
+from tautomer.adapters.undecided import UndecidedDecision
 from tautomer.numerics.branches import Branches
 from tautomer.numerics.judge import MAX_LIMIT
 
 Array = np.ndarray[Any, Any]
 _Turned = tuple[Array, Array] | None
-
-
-@dataclass(frozen=True, slots=True)
-class UndecidedDecision:
-    """One operator with undecided elements.
-
-    Attributes:
-        node: its name in the graph.
-        operator: its type.
-        line: `file.py:12` of the user's code; None where unknown.
-        elements: how many are undecided.
-        of: how many there are.
-        margin: the smallest distance to where the decision turns.
-        bound: what the inputs may be off there.
-        amounts: for each input, what its elements may be off; None where nothing.
-    """
-
-    node: str
-    operator: str
-    line: str | None
-    elements: int
-    of: int
-    margin: float
-    bound: float
-    amounts: list[Array | None]
-
-    def fields(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {
-            "decision": self.node,
-            "operator": self.operator,
-            "line": self.line,
-            "elements": self.elements,
-            "of": self.of,
-            "margin": self.margin,
-            "bound": self.bound,
-        }
 
 
 class Decisions:

@@ -7,7 +7,6 @@ the decision turns (docs/explanation/numerics.md, section 5). Sampling alone mis
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,45 +14,9 @@ import torch
 from tautomer.adapters.torch_programs.capture import source_line
 from tautomer.adapters.torch_programs.lift import GraphRun, base_name
 from tautomer.adapters.torch_programs.quantization import QUANTIZING, turn_of_quantization
+from tautomer.adapters.undecided import UndecidedDecision
 from tautomer.numerics.branches import Branches
 from tautomer.numerics.judge import MAX_LIMIT
-
-
-@dataclass(frozen=True, slots=True)
-class UndecidedDecision:
-    """One operator with undecided elements.
-
-    Attributes:
-        node: its name in the captured graph.
-        operator: as the framework spells it.
-        line: `file.py:12` of the user's code; None where unknown.
-        elements: how many are undecided.
-        of: how many there are.
-        margin: the smallest distance to where the decision turns.
-        bound: what the inputs may be off there.
-        amounts: for each argument, what its elements may be off.
-    """
-
-    node: str
-    operator: str
-    line: str | None
-    elements: int
-    of: int
-    margin: float
-    bound: float
-    amounts: list[Any]
-
-    def fields(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {
-            "decision": self.node,
-            "operator": self.operator,
-            "line": self.line,
-            "elements": self.elements,
-            "of": self.of,
-            "margin": self.margin,
-            "bound": self.bound,
-        }
 
 
 class Decisions:
