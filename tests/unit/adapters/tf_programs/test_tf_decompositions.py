@@ -6,10 +6,9 @@ import colorsys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
-
-from tautomer.adapters.tf_programs.interpreter import GraphDefRun  # noqa: E402
+from tautomer.adapters.tf_programs.interpreter import GraphDefRun
 
 pytestmark = pytest.mark.needs("tensorflow")
 

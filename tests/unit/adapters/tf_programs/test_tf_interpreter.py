@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
-
-from tautomer.adapters.tf_programs.graph_plan import planned  # noqa: E402
-from tautomer.adapters.tf_programs.interpreter import GraphDefRun, NotLiftable  # noqa: E402
-from tautomer.numerics.branches import Branches  # noqa: E402
+from tautomer.adapters.tf_programs.graph_plan import planned
+from tautomer.adapters.tf_programs.interpreter import GraphDefRun, NotLiftable
+from tautomer.numerics.branches import Branches
 
 pytestmark = pytest.mark.needs("tensorflow")
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
-tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
-import keras  # noqa: E402
-
-from tautomer.adapters.tf_programs.graph_plan import planned  # noqa: E402
-from tautomer.adapters.tf_programs.interpreter import GraphDefRun  # noqa: E402
-from tautomer.adapters.tf_programs.loading import InputSet, TfProgram  # noqa: E402
-from tautomer.adapters.tf_programs.nested import CallArguments  # noqa: E402
-from tautomer.adapters.tf_programs.preparation import PreparedFunction  # noqa: E402
-from tautomer.adapters.tf_programs.sampling import Envelope  # noqa: E402
-from tautomer.adapters.tf_programs.tracing import Call  # noqa: E402
-from tautomer.numerics.branches import Branches  # noqa: E402
+from tautomer.adapters.tf_programs.graph_plan import planned
+from tautomer.adapters.tf_programs.interpreter import GraphDefRun
+from tautomer.adapters.tf_programs.loading import InputSet, TfProgram
+from tautomer.adapters.tf_programs.nested import CallArguments
+from tautomer.adapters.tf_programs.preparation import PreparedFunction
+from tautomer.adapters.tf_programs.sampling import Envelope
+from tautomer.adapters.tf_programs.tracing import Call
+from tautomer.numerics.branches import Branches
 
 pytestmark = pytest.mark.needs("tensorflow")
 

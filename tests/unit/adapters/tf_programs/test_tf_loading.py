@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
-import keras  # noqa: E402
-
-from tautomer.adapters.tf_programs.freezing import NotFreezable  # noqa: E402
-from tautomer.adapters.tf_programs.interpreter import GraphDefRun  # noqa: E402
-from tautomer.adapters.tf_programs.preparation import prepare  # noqa: E402
-from tautomer.errors import InputsError, ModelFileError, UserCodeError  # noqa: E402
+from tautomer.adapters.tf_programs.freezing import NotFreezable
+from tautomer.adapters.tf_programs.interpreter import GraphDefRun
+from tautomer.adapters.tf_programs.preparation import prepare
+from tautomer.errors import InputsError, ModelFileError, UserCodeError
 
 pytestmark = pytest.mark.needs("tensorflow")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
-
 from tautomer.adapters.source_trace import SourceTrace
 from tautomer.adapters.sources.tf_source import MODEL_MODULE
 from tautomer.adapters.tensor_file import read_values

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from tautomer.adapters.torch_programs.autocast import with_explicit_casts  # noqa: E402
+from tautomer.adapters.torch_programs.autocast import with_explicit_casts
 
 
 def region(enabled=True):

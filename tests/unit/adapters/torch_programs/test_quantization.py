@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
+import torch.ao.quantization.fx._decomposed
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("torch.ao.quantization.fx._decomposed")  # defines torch.ops.quantized_decomposed
-
-from tautomer.adapters.torch_programs.quantization import (  # noqa: E402
+from tautomer.adapters.torch_programs.quantization import (
     COMPUTED_HERE,
     lifted_quantization,
     turn_of_quantization,
