@@ -99,10 +99,12 @@ def explain(
 
 
 def declared_units(graph: Any) -> dict[str, float]:
-    """Unit roundoff of each stored floating constant, by name; at most float32's where it is only stored narrow.
+    """Unit roundoff of each stored floating constant, by name: of the format that the graph computes with it in.
 
     A constant of 16 bits that nodes take through a Cast belongs to a computation in the wider type: that it went
-    through the narrow one is a difference of functions, not a rounding of the arithmetic.
+    through the narrow one is a difference of functions, not a rounding of the arithmetic. A float64 constant whose
+    every use is rounded to float32 before it meets a value (torch.onnx writes a scale so) is rounded when the graph
+    runs, as a folded one was before.
     """
     from tautomer.numerics.onnx_evaluator.element_types import element_name, spec_dtype
 
@@ -120,7 +122,28 @@ def declared_units(graph: Any) -> dict[str, float]:
     for node in graph.node:
         if node.op_type in ("Cast", "CastLike") and node.domain in ("", "ai.onnx") and node.input[0] in units:
             units[node.input[0]] = min(U, units[node.input[0]])
-    return units
+    return {name: U if unit < U and _only_rounded(graph, name, set(tensors)) else unit for name, unit in units.items()}
+
+
+def _only_rounded(graph: Any, name: str, constants: set[str]) -> bool:
+    """Whether whatever is made of a constant, of constants alone, is cast to float32 before anything else takes it."""
+    import onnx
+
+    made, rounded = {name}, False
+    for node in graph.node:  # in topological order
+        if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
+            return False  # a branch may take it by name
+        if made.isdisjoint(node.input):
+            continue
+        if node.op_type == "Cast" and node.domain in ("", "ai.onnx"):
+            rounded = any(one.name == "to" and one.i == onnx.TensorProto.FLOAT for one in node.attribute)
+            if not rounded:
+                return False
+            continue
+        if not set(node.input) - {""} <= made | constants:
+            return False
+        made.update(node.output)
+    return rounded and made.isdisjoint(output.name for output in graph.output)
 
 
 def rounded_doubles(numbers: list[float]) -> dict[float, float]:
