@@ -8,8 +8,9 @@ import time
 
 import pytest
 
-from tautomer.adapters.torch_programs.reduction.forked import in_child
-from tautomer.adapters.torch_programs.reduction.probing import HANG, Probe, Prober
+from tautomer.adapters.probing.forked import in_child
+from tautomer.adapters.probing.probe import HANG, Probe
+from tautomer.adapters.torch_programs.reduction.probing import Prober
 
 pytestmark = [pytest.mark.needs("torch"), pytest.mark.needs("onnxruntime")]
 
