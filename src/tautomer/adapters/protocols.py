@@ -112,6 +112,8 @@ class Adapter:
             node on them; None where they are not visible.
         levers: settings that a bisection may turn, the likeliest to help first.
         evaluated_in: where ONNX checkpoints of it are evaluated, if not in its own process.
+        reduced_by: for a source, the module of the tasks that cut its programs and make them smaller (`extract`,
+            `shrink`, `calls`, `part`, `candidates`); None where it cannot be reduced.
     """
 
     name: str
@@ -128,6 +130,7 @@ class Adapter:
     node_task: str | None = None
     levers: tuple[Lever, ...] = ()
     evaluated_in: WarmHost | None = None
+    reduced_by: str | None = None
 
     @property
     def evaluation_host(self) -> WarmHost:

@@ -6,12 +6,15 @@ import re
 
 _PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][\w.+\- ]+){2,}")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
-_NAMED = re.compile(r"\b(parameter|input|output|node|value|tensor|initializer) \([\w./:-]+\)", re.IGNORECASE)
+_NAMED = re.compile(r"\b(parameter|input|output|node|value|tensor|initializer) ?\([\w./:-]+\)", re.IGNORECASE)
 _GENERATED = re.compile(r"\b(?:(?:node|val)_[\w.]+|[A-Za-z]\w*?_\d+\b)")
 """Names that exporters give to what has none: `val_3`, `node_Add_12`, `getitem_1`."""
 
 _NUMBER = re.compile(r"[-+]?(?:0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)")
 _BRACKETED = re.compile(r"[\[({](?:#|None|,|\s|x|\.)*[\])}]")
+_IN_BRACKETS = re.compile(r" \(NAME\)")
+"""A name beside what it belongs to, which is left out where both are the same."""
+
 _LONGEST = 160
 
 
@@ -22,6 +25,7 @@ def normalised(message: str) -> str:
         (_PATH, "PATH"),
         (_QUOTED, "NAME"),
         (_NAMED, r"\1 NAME"),
+        (_IN_BRACKETS, ""),
         (_GENERATED, "NAME"),
         (_NUMBER, "#"),
         (_BRACKETED, ""),

@@ -15,7 +15,7 @@ from tautomer.reduction.folder import OutputFolder
 from tautomer.reduction.issue_text import issue_text, title_of, without_folders
 from tautomer.reduction.onnx_graph import script_level
 from tautomer.reduction.oracle import Answer, Candidate, Session
-from tautomer.reduction.pytorch import Best
+from tautomer.reduction.programs import Best
 from tautomer.reduction.redaction import Redacted, redact, redact_graph_file, redaction_text
 from tautomer.reduction.reproduction import (
     TIME_LIMIT_S,
@@ -28,6 +28,11 @@ from tautomer.reduction.reproduction import (
 )
 from tautomer.reduction.short_script import ShortScript, short_script_of_graph, short_script_of_module, shown_by
 from tautomer.reduction.subject import Subject
+from tautomer.reduction.tensorflow_script import (
+    is_tensorflow,
+    script_of_tensorflow,
+    short_script_of_tensorflow,
+)
 from tautomer.reduction.trackers import RUNTIME_STAGES, tracker_named, tracker_of
 from tautomer.reduction.writing import (
     GRAPH,
@@ -156,20 +161,23 @@ def deliver(
     title = title_of(pair, finding, left=operator_types(output.path / GRAPH))
     plain = candidate.model != subject.model
     shown = [one for one in (*graphs, placed) if one.model.suffix in (".py", ".onnx")]
-    scripts = [_script(session, one, pair, finding, title=title, plain=plain) for one in shown]
+    written = [(one, _script(session, one, pair, finding, title=title, plain=plain)) for one in shown]
+    shown = [one for one, script in written if script is not None]
+    scripts = [script for _, script in written if script is not None]
     short: ShortScript | None = None
     try:
         with session.timed("repro.py"):
             chosen, ran = _first_that_shows(output.path / SCRIPT, scripts)
-            if shown and ran.shows_the_failure:
+            if scripts and ran.shows_the_failure:
                 short = _short(session, shown[chosen], pair, finding, plain=plain, folder=output.path)
     except KeyboardInterrupt:
         hurried, chosen, ran = True, max(0, len(scripts) - 1), ScriptRun(None, "")
-        (output.path / SCRIPT).write_text(scripts[chosen], "utf-8")
+        if scripts:
+            (output.path / SCRIPT).write_text(scripts[chosen], "utf-8")
     if graphs and chosen > 0:
         (output.path / INPUTS).unlink()
     if not scripts:
-        said.append(f"there is no repro.py: {placed.model.name} is no model module")
+        said.append(f"there is no repro.py: no script of public packages shows what {placed.model.name} does")
     elif hurried and ran.status is None:
         said.append("repro.py was not run")
     elif not ran.shows_the_failure:
@@ -270,11 +278,16 @@ def _first_that_shows(path: Path, scripts: Sequence[str]) -> tuple[int, ScriptRu
     return max(0, len(scripts) - 1), ran
 
 
-def _script(session: Session, placed: Candidate, pair: Report, finding: Finding, *, title: str, plain: bool) -> str:
+def _script(
+    session: Session, placed: Candidate, pair: Report, finding: Finding, *, title: str, plain: bool
+) -> str | None:
     one = _task(session, placed, pair, finding, title=title)
-    if placed.model.suffix == ".py":
-        return script_of_module(one, placed.model.read_text("utf-8"), plain=plain)
-    return script_of_graph(one, _graph_of(placed))
+    if placed.model.suffix != ".py":
+        return script_of_graph(one, _graph_of(placed))
+    text = placed.model.read_text("utf-8")
+    if is_tensorflow(text):
+        return script_of_tensorflow(one, text) if plain else None
+    return script_of_module(one, text, plain=plain)
 
 
 def _short(
@@ -285,7 +298,9 @@ def _short(
     if placed.model.suffix == ".onnx":
         text = short_script_of_graph(one, _graph_of(placed))
     else:
-        text = short_script_of_module(one, placed.model.read_text("utf-8")) if plain else None
+        module = placed.model.read_text("utf-8")
+        short = short_script_of_tensorflow if is_tensorflow(module) else short_script_of_module
+        text = short(one, module) if plain else None
     said = shown_by(text, folder, _SCRIPT_LIMIT_S) if text is not None else None
     return ShortScript(text, without_folders(said, folder)) if text is not None and said is not None else None
 

@@ -134,14 +134,14 @@ def _description(pair: Report, finding: Finding) -> str:
 
 
 def _expected(pair: Report, finding: Finding) -> str:
-    source = "PyTorch" if pair.converter else "the ONNX specification"
+    source = source_of(pair)
     if finding.outcome is Outcome.DIVERGENT:
         return f"Expected: the outputs that {source} gives, up to rounding."
     if finding.symptom_stage in (Stage.LOAD_MODEL, Stage.NODE_CONVERSION, Stage.OPTIMIZATION, Stage.EXPORT):
         return "Expected: the conversion succeeds, or says that the model is not supported and why."
     if finding.symptom_stage is Stage.VALIDATION:
         return "Expected: the file is valid."
-    return f"Expected: the model loads and runs{', as in PyTorch' if pair.converter else ''}."
+    return f"Expected: the model loads and runs{f', as in {source}' if pair.converter else ''}."
 
 
 def _evidence(finding: Finding, output: str) -> str:
@@ -176,10 +176,25 @@ def _context(pair: Report, finding: Finding, *, proven: bool, version: str) -> s
     return "\n".join([*said, "", f"Found and reduced with Tautomer {version}{checked}."])
 
 
+def source_of(pair: Report) -> str:
+    """Whose answers are the right ones."""
+    if not pair.converter:
+        return "the ONNX specification"
+    return "PyTorch" if pair.converter.startswith("torch") else "TensorFlow"
+
+
+_PACKAGES = {
+    "PyTorch": {"torch", "onnxscript", "onnx-ir"},
+    "TensorFlow": {"tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "ai-edge-litert"},
+}
+"""Packages that only a failure of a source of this framework has to do with."""
+
+
 def _unused(pair: Report) -> set[str]:
     """Packages that the failure has nothing to do with."""
-    unused = {"transformers"} | ({"openvino"} - {pair.runtime})
-    return unused if pair.converter else unused | {"torch", "onnxscript", "onnx-ir"}
+    unused = {"transformers", "onnxslim"} | ({"openvino"} - {pair.runtime})
+    used = source_of(pair)
+    return unused.union(*(packages for name, packages in _PACKAGES.items() if name != used))
 
 
 def _versions(report: CheckReport, pair: Report) -> str:
@@ -205,7 +220,7 @@ def _system(pair: Report) -> dict[str, Any]:
         "os_version": release or f"{system} {platform.release()}",
         "architecture": _MACHINES.get(platform.machine(), "Other / Unknown"),
         "onnxruntime_installation": "Released Package",
-        "framework": "PyTorch" if pair.converter and pair.converter.startswith("torch") else "ONNX",
+        "framework": source_of(pair) if pair.converter else "ONNX",
         "conversion": f"Yes: the model comes from {pair.converter}." if pair.converter else "No.",
     }
 

@@ -11,7 +11,7 @@ from tautomer.adapters import registry
 from tautomer.adapters.protocols import AdapterKind
 from tautomer.model import Completed, Event, Outcome, Report, Stage
 from tautomer.reduction.oracle import Candidate, Session
-from tautomer.reduction.pytorch import LONGEST_S, Best, confirm
+from tautomer.reduction.programs import LONGEST_S, Best, confirm
 
 TASK = "tautomer.adapters.onnx_files.reduction.task:reduce_onnx"
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tautomer.adapters.tensor_file import read_values, write_values
-from tautomer.adapters.torch_host import TORCH_HOST
 from tautomer.checking import run_check
 from tautomer.checking.comparison.kept import refuse_comparison
 from tautomer.checking.signatures import signature_of
@@ -34,7 +33,7 @@ from tautomer.reduction.delivery import Reduction, deliver, feeds_of
 from tautomer.reduction.folder import OutputFolder, default_folder
 from tautomer.reduction.onnx_graph import reduce_graph
 from tautomer.reduction.oracle import Answer, Candidate, Hearer, Session, inputs_of
-from tautomer.reduction.pytorch import Best, confirm, reduce_pytorch
+from tautomer.reduction.programs import Best, confirm, reduce_program
 from tautomer.reduction.subject import (
     Subject,
     chosen,
@@ -127,7 +126,7 @@ def reduce(request: Request, *, hearer: Hearer, runner: Runner | None = None) ->
         )
         assert checked.kept_at is not None
         interrupted = _search(
-            session, subject, best, kind=source_file.kind, converted=converted, kept_at=checked.kept_at
+            session, subject, best, source_file=source_file, converted=converted, kept_at=checked.kept_at
         )
         return deliver(
             session,
@@ -145,9 +144,9 @@ def _refuse_other_frameworks(source_file: SourceFile, finding: Finding) -> None:
     """Refuse sources that cannot be cut.
 
     Raises:
-        MisuseError: TA174 the source is neither a PyTorch program nor a graph.
+        MisuseError: TA174 the source is neither a program that can be cut nor a graph.
     """
-    if source_file.kind is ArtifactKind.ONNX or source_file.adapter.host.name == TORCH_HOST.name:
+    if source_file.kind is ArtifactKind.ONNX or source_file.adapter.reduced_by is not None:
         return
     following = "The finding names the operator and the line; `tautomer bisect` looks for settings that help."
     if finding.stage in RUNTIME_STAGES:
@@ -196,7 +195,13 @@ def _limited(subject: Subject) -> CheckSettings:
 
 
 def _search(
-    session: Session, subject: Subject, best: Best, *, kind: ArtifactKind, converted: Path | None, kept_at: Path
+    session: Session,
+    subject: Subject,
+    best: Best,
+    *,
+    source_file: SourceFile,
+    converted: Path | None,
+    kept_at: Path,
 ) -> bool:
     """Make the best smaller as long as there are attempts; True where it was interrupted.
 
@@ -205,8 +210,11 @@ def _search(
     """
     whole = session.settings, best.signature
     try:
-        smaller = kind is not ArtifactKind.ONNX and reduce_pytorch(session, subject, best, kind=str(kind))
-        if kind is ArtifactKind.ONNX or subject.finding.stage in RUNTIME_STAGES:
+        is_graph = source_file.kind is ArtifactKind.ONNX
+        smaller = not is_graph and reduce_program(
+            session, subject, best, kind=str(source_file.kind), source=source_file.adapter
+        )
+        if is_graph or subject.finding.stage in RUNTIME_STAGES:
             if smaller:
                 _search_graph_of_program(session, subject, best)
             elif converted is not None:

@@ -126,12 +126,12 @@ def script_of_module(one: Reproduction, module: str, *, plain: bool) -> str:
         given += ", dynamic_shapes=DYNAMIC_SHAPES"
     factory = "model" in defined
     several = "run_inputs" in defined and one.runs
-    return _rendered(
+    return rendered(
         "repro_torch.py.jinja",
         one,
-        packages=_packages(one, ["torch", "onnx", "onnxscript"]),
+        packages=packages_of(one, ["torch", "onnx", "onnxscript"]),
         future=future,
-        imports=_imports(standard, public),
+        imports=sorted_imports(standard, public),
         module=body.strip("\n"),
         options=given,
         plain=plain,
@@ -174,11 +174,11 @@ def script_of_graph(one: Reproduction, graph: GraphSource) -> str:
     if one.abrupt:
         standard.add("subprocess")
     packages = ["onnx", *(["numpy"] if one.runs else []), *(["safetensors"] if graph.tensors_file else [])]
-    return _rendered(
+    return rendered(
         "repro_onnx.py.jinja",
         one,
-        packages=_packages(one, packages),
-        imports=_imports(standard, public),
+        packages=packages_of(one, packages),
+        imports=sorted_imports(standard, public),
         graph_text=graph.text,
         tensors_file=graph.tensors_file,
         input_sets=[{repr(name): text for name, text in feeds.items()} for feeds in graph.input_sets],
@@ -269,20 +269,26 @@ def runtime_modules(runtime: str) -> set[str]:
     return {"openvino": {"openvino"}, "onnx-reference": {"onnx.reference"}}.get(runtime, {"onnxruntime"})
 
 
-def _packages(one: Reproduction, first: list[str]) -> str:
+def packages_of(one: Reproduction, first: list[str]) -> str:
+    """What has to be installed for a script, the packages named `first` first."""
     runtime = {"openvino": "openvino", "onnx-reference": "onnx"}.get(one.runtime, "onnxruntime")
     more = (["numpy"] if one.outcome is Outcome.DIVERGENT else []) + ([runtime] if one.runs or one.loads_only else [])
     return ", ".join(dict.fromkeys([*first, *more]))
 
 
-def _imports(standard: set[str], public: set[str]) -> list[str]:
+def sorted_imports(standard: set[str], public: set[str]) -> list[str]:
     """Import statements as they stand in a file: the standard library, a blank line, the rest."""
     known = {name for name in public if name.partition(" ")[0].partition(".")[0] in sys.stdlib_module_names}
     first, second = ([f"import {name}" for name in sorted(names)] for names in (standard | known, public - known))
     return [*first, "", *second]
 
 
-def _rendered(template: str, one: Reproduction, **more: Any) -> str:
+def rendered(template: str, one: Reproduction, **more: Any) -> str:
+    """A script from its template.
+
+    Args:
+        more: what the template takes besides what all take.
+    """
     title = "\n".join(textwrap.wrap(one.title, _WIDTH)).replace("\\", "\\\\").replace('"""', "'''")
     return render(
         template,

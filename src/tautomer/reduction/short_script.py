@@ -43,7 +43,7 @@ def short_script_of_module(one: Reproduction, module: str) -> str | None:
         one: what has to be done.
         module: the text of the model module, which takes and gives tensors, none of them nested.
     """
-    if not _is_simple(one) or one.converter is None:
+    if not is_simple(one) or one.converter is None:
         return None
     future, body = split_module(module)
     defined = defined_names(module)
@@ -73,7 +73,7 @@ def short_script_of_module(one: Reproduction, module: str) -> str | None:
 
 def short_script_of_graph(one: Reproduction, graph: GraphSource) -> str | None:
     """The lines that show a wrong result of an ONNX graph; None where it takes more than that."""
-    if not _is_simple(one) or graph.text is None or graph.tensors_file or len(graph.input_sets) != 1:
+    if not is_simple(one) or graph.text is None or graph.tensors_file or len(graph.input_sets) != 1:
         return None
     return render(
         "short_onnx.py.jinja",
@@ -103,7 +103,7 @@ def shown_by(script: str, folder: Path, timeout_s: float) -> str | None:
     return f"{ran.output}\n{said.group(0)}" if ran.shows_the_failure and said else None
 
 
-def _is_simple(one: Reproduction) -> bool:
+def is_simple(one: Reproduction) -> bool:
     """Whether values differ, and the runtime is used as everybody does."""
     session = session_text(one.runtime, one.level, one.runtime_options)
     own = bool(session["statements"] or session["arguments"] or one.runtime_options)

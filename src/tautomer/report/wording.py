@@ -107,7 +107,7 @@ def run_to_reduce(check: CheckReport, *, kept: bool, name: str) -> str | None:
 
 def can_be_reduced(check: CheckReport) -> bool:
     """Whether `tautomer reduce` takes the source that was checked."""
-    return check.settings.get("kind") not in ("tensorflow_module", "saved_model", "keras_file", "tflite")
+    return check.settings.get("kind") != "tflite"
 
 
 def next_steps(

@@ -19,7 +19,7 @@ from tautomer.model import (
     Stage,
     Symptom,
 )
-from tautomer.reduction.pytorch import ways_to_cut
+from tautomer.reduction.programs import ways_to_cut
 from tautomer.reduction.subject import Subject, with_operators
 
 

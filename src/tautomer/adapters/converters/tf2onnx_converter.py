@@ -105,9 +105,21 @@ def versions() -> dict[str, str]:
 
 @contextlib.contextmanager
 def converting(
-    channel: Channel, spec: dict[str, Any], expected: dict[str, Any], levers: ConversionLevers
+    channel: Channel,
+    spec: dict[str, Any],
+    expected: dict[str, Any],
+    levers: ConversionLevers,
+    *,
+    recorder: Recorder | None = None,
+    runs_programs: bool = True,
 ) -> Iterator[tuple[Any, Path]]:
     """Load a source and watch the conversion that is made of it within the block; then report what was saved.
+
+    Args:
+        channel, spec, expected: as for `convert`.
+        levers: what is to be left out.
+        recorder: hears of the checkpoints; one that reports to the channel where none is given.
+        runs_programs: whether TensorFlow's own graphs are run.
 
     Yields:
         The source and the path at which it is to be saved.
@@ -117,7 +129,7 @@ def converting(
     """
     from tautomer.adapters.tf_programs.preparation import prepare
 
-    recorder = Recorder(channel)
+    recorder = recorder or Recorder(channel)
     recorder.begin(Stage.LOAD_MODEL, "loading the source")
     prepared = prepare(spec)
     prepared.verify(expected)
@@ -131,7 +143,7 @@ def converting(
     _unzip(path)
     recorder.checkpoint("saved", Stage.EXPORT, kind=ArtifactKind.ONNX, path=path, parent="optimized", **watch.facts)
     runs = ProgramRuns(channel, prepared, expected["output_paths"])
-    for name, program in watch.programs.items():
+    for name, program in watch.programs.items() if runs_programs else ():
         recorder.begin(Stage.LOAD_MODEL, f"running the {name} graph")
         runs.run(name, program)
 

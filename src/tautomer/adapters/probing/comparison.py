@@ -21,10 +21,12 @@ from tautomer.adapters.onnx_files.evaluation import load_as
 from tautomer.adapters.probing.asked_runtime import AskedRuntime, DoesNotLoad, Say
 from tautomer.model import Tensor
 from tautomer.model.failure_text import normalised
-from tautomer.numerics.judge import ENVELOPE_SAMPLES, Judgement, Reference, judge_declared, judge_exact
+from tautomer.numerics.judge import ENVELOPE_SAMPLES, VISIBLE_U, Judgement, Reference, judge_declared, judge_exact
 from tautomer.numerics.onnx_evaluator import Evaluator, EvaluatorError, LoadedModel, load_model
 
 REFUSES = "runtime refuses: "
+VISIBLE = "model: visible"
+"""Beside `model: semantic`: functions that differ by more than rounding may hide, which a smaller model must, too."""
 
 _MADE_FOR = "pkg.torch.onnx.fx_node"
 _TARGET = re.compile(r"\[target=(?:torch\.ops\.)?([\w.]+)\]")
@@ -149,11 +151,11 @@ class Comparison:
             exact = Evaluator(loaded, lift=True, kernels=self.kernels).run(given)
             if "model: exact" in found:  # what is an integer or a truth value has no rounding
                 found.discard("model: exact")
-                found.add("model: semantic")
-            elif _another_function(truth.references, list(exact.values()), {}):
+                found |= {"model: semantic", VISIBLE}
+            elif (residual_u := _residual_u(truth.references, list(exact.values()), {})) is not None:
                 answers, variance = self._with_exact_constants(loaded, truth, given)
-                if _another_function(truth.references, answers, variance):
-                    found.add("model: semantic")
+                if not answers or _residual_u(truth.references, answers, variance) is not None:
+                    found |= {"model: semantic", VISIBLE} if residual_u > VISIBLE_U else {"model: semantic"}
         except EvaluatorError as error:
             found.add(f"evaluation: {type(error).__name__} {error.op_type} {normalised(error.message)}")
         return found
@@ -193,11 +195,15 @@ def _made_for(graph: Any) -> set[str]:
     return {operator for text in texts for operator in _TARGET.findall(text)}
 
 
-def _another_function(references: Sequence[Reference], answers: Sequence[Any], variance: Mapping[int, Any]) -> bool:
-    return len(references) == len(answers) and any(
-        judge_exact(reference, answer, variance.get(index)).semantic_fault
+def _residual_u(references: Sequence[Reference], answers: Sequence[Any], variance: Mapping[int, Any]) -> float | None:
+    """How far the functions differ where they do; None where they do not."""
+    if len(references) != len(answers):
+        return None
+    judged = [
+        judge_exact(reference, answer, variance.get(index))
         for index, (reference, answer) in enumerate(zip(references, answers, strict=True))
-    )
+    ]
+    return max((one.semantic_residual_u or 0.0 for one in judged if one.semantic_fault), default=None)
 
 
 def _checker_says(model: Path) -> str:

@@ -20,6 +20,7 @@ def _source(name: str, kind: ArtifactKind) -> Adapter:
         extra="tensorflow",
         accepts=(kind,),
         float64=True,
+        reduced_by="tautomer.adapters.tf_programs.reduction.task",
         default_converter="tf2onnx",
     )
 

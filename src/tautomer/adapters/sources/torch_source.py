@@ -20,6 +20,7 @@ def _source(name: str, kinds: tuple[ArtifactKind, ...], converter: str) -> Adapt
         extra="torch",
         accepts=kinds,
         float64=True,
+        reduced_by="tautomer.adapters.torch_programs.reduction.task",
         default_converter=converter,
     )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+from tensorflow.python.framework import convert_to_constants
 
 from tautomer.adapters.tf_programs.layer_lines import line_of_layer
 from tautomer.adapters.user_modules import first_line
@@ -51,14 +53,17 @@ def freeze(
     outputs: Mapping[str, str],
     user_file: Path,
     layer_lines: Mapping[str, str] | None = None,
+    *,
+    whole_cases: bool = False,
 ) -> FrozenGraph:
-    """Freeze a ConcreteFunction as tf2onnx does: functions inlined, control flow not lowered to switches.
+    """Freeze a ConcreteFunction as tf2onnx does: functions inlined, loops and conditions not lowered to switches.
 
     Args:
         concrete: from tracing.
         inputs, outputs: source path -> tensor name in its graph.
         user_file: the file whose lines are wanted.
         layer_lines: where each Keras layer was called, by its name.
+        whole_cases: whether cases are not lowered either, which is not how tf2onnx gets them.
 
     Raises:
         NotFreezable: it assigns variables, or holds resources that have no value.
@@ -67,7 +72,10 @@ def freeze(
     if written:
         raise NotFreezable(f"the model assigns variables while it runs ({', '.join(written)}), which a graph cannot")
     try:
-        frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False, aggressive_inlining=True)
+        with _whole_cases() if whole_cases else contextlib.nullcontext():
+            frozen = convert_to_constants.convert_variables_to_constants_v2(
+                concrete, lower_control_flow=False, aggressive_inlining=True
+            )
     except Exception as error:
         raise NotFreezable(f"the model cannot be frozen: {first_line(error)}") from error
     graph_def = frozen.graph.as_graph_def(add_shapes=True)
@@ -80,6 +88,12 @@ def freeze(
         lines_of(concrete.graph, user_file, layer_lines or {}),
         captured,
     )
+
+
+def _whole_cases() -> Any:
+    """TensorFlow keeps loops and conditions whole when it is asked to, and forgets cases."""
+    kept = {*convert_to_constants._CONTROL_FLOW_OPS, "Case", "StatelessCase"}
+    return mock.patch.object(convert_to_constants, "_CONTROL_FLOW_OPS", kept)
 
 
 def _renamed_outputs(concrete: Any, frozen: Any, outputs: Mapping[str, str]) -> dict[str, str]:

@@ -178,10 +178,21 @@ class PreparedFunction:
             Exception: what the model or TensorFlow raises while it is traced.
         """
         if self._frozen is None:
-            concrete = self.concrete()
-            inputs, outputs = self._interface(concrete)
-            self._frozen = freeze(concrete, inputs, outputs, self.program.path, self.program.layer_lines)
+            self._frozen = self._freeze()
         return self._frozen
+
+    def frozen_whole(self) -> FrozenGraph:
+        """The frozen graph with cases that are not lowered to switches.
+
+        Raises:
+            NotFreezable, Exception: as `frozen`.
+        """
+        return self._freeze(whole_cases=True)
+
+    def _freeze(self, **options: bool) -> FrozenGraph:
+        concrete = self.concrete()
+        inputs, outputs = self._interface(concrete)
+        return freeze(concrete, inputs, outputs, self.program.path, self.program.layer_lines, **options)
 
     def _interface(self, concrete: Any) -> tuple[dict[str, str], dict[str, str]]:
         """Tensor names of the inputs and the outputs, by path."""

@@ -150,15 +150,15 @@ def probe(
 
     Args:
         modules: paths.
-        settings: as for `Prober`.
+        settings: as for `TorchProber`.
         timeout_s: for one module.
 
     Returns:
         `probes`: the fields of each `Probe`.
     """
-    from tautomer.adapters.torch_programs.reduction.probing import Prober
+    from tautomer.adapters.torch_programs.reduction.probing import TorchProber
 
-    prober = Prober(settings, seed=seed, timeout_s=timeout_s)
+    prober = TorchProber(settings, seed=seed, timeout_s=timeout_s)
     found = []
     for module in modules:
         fields = prober.probe(Path(module)).fields()
@@ -195,13 +195,13 @@ def shrink(
     from tautomer.adapters.torch_programs.reduction.extraction import with_short_inputs
     from tautomer.adapters.torch_programs.reduction.minimisation import minimised
     from tautomer.adapters.torch_programs.reduction.module_text import module_text
-    from tautomer.adapters.torch_programs.reduction.probing import Prober
+    from tautomer.adapters.torch_programs.reduction.probing import TorchProber
     from tautomer.adapters.torch_programs.reduction.spelling import Speller
     from tautomer.adapters.torch_programs.reduction.state_file import read_program
 
     program = read_program(Path(state))
     speller = Speller()
-    prober = Prober(settings, seed=seed, timeout_s=timeout_s)
+    prober = TorchProber(settings, seed=seed, timeout_s=timeout_s)
     file = channel.folder / "probed" / "model.py"
     file.parent.mkdir()
     improvements = itertools.count()

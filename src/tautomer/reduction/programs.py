@@ -1,4 +1,7 @@
-"""Reduces a finding about a PyTorch model: the operators at fault are cut out with recorded values, then shrunk."""
+"""Reduces a finding about a program: the operators at fault are cut out with recorded values, then shrunk.
+
+The source's adapter names the tasks that do it in its framework; all of them are asked in the same way.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from tautomer.adapters import registry
-from tautomer.adapters.protocols import AdapterKind, WarmHost
+from tautomer.adapters.protocols import Adapter, AdapterKind
 from tautomer.checking.sources import sample_files
 from tautomer.minimization import Dag, connected_minimum
 from tautomer.model import Completed, Event, Signature
 from tautomer.reduction.oracle import Answer, Candidate, Session
 from tautomer.reduction.subject import Subject
-
-TASKS = "tautomer.adapters.torch_programs.reduction.task"
 
 GROWTH = (0, 1, 2, 4, 8)
 """How many neighbours are cut out with the operators at fault, until it fails by itself, before it is the whole model:
@@ -33,7 +34,7 @@ class Best:
     Attributes:
         candidate, answer: the smallest that a whole check has found to fail the same way.
         signature: what a smaller one must share.
-        program: the reduced PyTorch program, where the candidate is a part of what that is converted to.
+        program: the reduced program, where the candidate is a part of what that is converted to.
         pending: smaller ones that quicker answers have found since, each smaller than the one before.
     """
 
@@ -49,11 +50,12 @@ class Best:
         self.pending = []
 
 
-def reduce_pytorch(session: Session, subject: Subject, best: Best, *, kind: str) -> bool:
+def reduce_program(session: Session, subject: Subject, best: Best, *, kind: str, source: Adapter) -> bool:
     """Look for a smaller model module; `best` holds what was found at any time.
 
     Args:
         kind: the artefact kind of the subject's model.
+        source: the adapter that reads it, which can be reduced.
 
     Returns:
         Whether a part of the model fails by itself, so that there was something to shrink.
@@ -61,18 +63,17 @@ def reduce_pytorch(session: Session, subject: Subject, best: Best, *, kind: str)
     Raises:
         BudgetSpent: no attempt is left.
     """
-    host = registry.adapters()[AdapterKind.SOURCE, "torch"].host
     with session.timed("cut out"):
-        state = _cut(session, subject, best, host, kind)
+        state = _cut(session, subject, best, source, kind)
     if state is None:
         return False
     with session.timed("shrink"):
-        if not _shrink(session, best, host, state):
-            _shrink_by_checks(session, best, host, state)
+        if not _shrink(session, best, source, state):
+            _shrink_by_checks(session, best, source, state)
     with session.timed("confirm"):
         if not confirm(session, best) and best.candidate.state is not None:
             # The worker has followed another failure; what it found before that may still have needless operators.
-            _with_fewest_calls(session, best, host, best.candidate.state)
+            _with_fewest_calls(session, best, source, best.candidate.state)
     return True
 
 
@@ -97,7 +98,7 @@ def confirm(session: Session, best: Best) -> bool:
     return low == len(pending)
 
 
-def _cut(session: Session, subject: Subject, best: Best, host: WarmHost, kind: str) -> str | None:
+def _cut(session: Session, subject: Subject, best: Best, source: Adapter, kind: str) -> str | None:
     """The state file of the smallest part around the operators at fault that fails the same way."""
     spec = {
         "path": str(subject.model),
@@ -108,7 +109,10 @@ def _cut(session: Session, subject: Subject, best: Best, host: WarmHost, kind: s
     }
     for label, ways in (("cut", ways_to_cut(subject)), ("cut all", [{"grow": -1}])):
         session.show("cut out")
-        attempt = session.submit(host, f"{TASKS}:extract", {"spec": spec, "ways": ways}, label=label) if ways else None
+        if not ways:
+            continue
+        arguments = {"spec": spec, "ways": ways}
+        attempt = session.submit(source.host, f"{source.reduced_by}:extract", arguments, label=label)
         for written in attempt.result["cuts"] if isinstance(attempt, Completed) else ():
             if written["module"] is None:
                 continue
@@ -138,7 +142,7 @@ def ways_to_cut(subject: Subject) -> list[dict[str, Any]]:
     return near + far
 
 
-def _shrink(session: Session, best: Best, host: WarmHost, state: str) -> bool:
+def _shrink(session: Session, best: Best, source: Adapter, state: str) -> bool:
     """Shrink in a worker that answers quickly; False where it does not see the failure."""
 
     def hear(event: Event) -> None:
@@ -151,8 +155,8 @@ def _shrink(session: Session, best: Best, host: WarmHost, state: str) -> bool:
 
     timeout_s = session.settings.limits.timeout_s
     attempt = session.submit(
-        host,
-        f"{TASKS}:shrink",
+        source.host,
+        f"{source.reduced_by}:shrink",
         {
             "state": state,
             "settings": probe_settings(session),
@@ -184,42 +188,42 @@ def probe_settings(session: Session) -> dict[str, Any]:
     }
 
 
-def _shrink_by_checks(session: Session, best: Best, host: WarmHost, state: str) -> None:
+def _shrink_by_checks(session: Session, best: Best, source: Adapter, state: str) -> None:
     """Shrink with whole checks, the largest steps first: for failures that only a whole check sees.
 
     Raises:
         BudgetSpent: no attempt is left.
     """
-    state = _with_fewest_calls(session, best, host, state)
+    state = _with_fewest_calls(session, best, source, state)
     changed = True
     while changed:
         changed, place = False, 0
-        while (taken := _first_smaller(session, best, host, state, place)) is not None:
+        while (taken := _first_smaller(session, best, source, state, place)) is not None:
             changed, (place, state) = True, taken  # what was tried before this one is tried again in the end
 
 
-def _first_smaller(session: Session, best: Best, host: WarmHost, state: str, place: int) -> tuple[int, str] | None:
+def _first_smaller(session: Session, best: Best, source: Adapter, state: str, place: int) -> tuple[int, str] | None:
     """The first step of those from a place on that keeps the failure: its place, and the state file that it leads to.
 
     Raises:
         BudgetSpent: no attempt is left.
     """
-    for at, written in enumerate(_candidates(session, host, state, place), place):
+    for at, written in enumerate(_candidates(session, source, state, place), place):
         if _improves(session, best, written, str(written["step"])):
             return at, str(written["state"])
     return None
 
 
-def _with_fewest_calls(session: Session, best: Best, host: WarmHost, state: str) -> str:
+def _with_fewest_calls(session: Session, best: Best, source: Adapter, state: str) -> str:
     """The state file of the program without the operators that the failure does not need."""
-    described = session.submit(host, f"{TASKS}:calls", {"state": state}, label="calls")
+    described = session.submit(source.host, f"{source.reduced_by}:calls", {"state": state}, label="calls")
     parents = described.result["parents"] if isinstance(described, Completed) else []
     everything = frozenset(range(len(parents)))
     states = {everything: state}
 
     def fails(nodes: frozenset[int]) -> bool:
         arguments = {"state": state, "kept": sorted(nodes)}
-        attempt = session.submit(host, f"{TASKS}:part", arguments, label="part") if nodes else None
+        attempt = session.submit(source.host, f"{source.reduced_by}:part", arguments, label="part") if nodes else None
         if not isinstance(attempt, Completed) or attempt.result["module"] is None:
             return False
         if _improves(session, best, attempt.result, "cut out"):
@@ -239,11 +243,11 @@ def _improves(session: Session, best: Best, written: Mapping[str, Any], step: st
     return answer.same
 
 
-def _candidates(session: Session, host: WarmHost, state: str, skip: int) -> Iterator[Mapping[str, Any]]:
+def _candidates(session: Session, source: Adapter, state: str, skip: int) -> Iterator[Mapping[str, Any]]:
     """The programs one step smaller than a given one, but for the first few."""
     while True:
         arguments = {"state": state, "seed": session.settings.seed, "skip": skip, "count": BATCH}
-        attempt = session.submit(host, f"{TASKS}:candidates", arguments, label="candidates")
+        attempt = session.submit(source.host, f"{source.reduced_by}:candidates", arguments, label="candidates")
         if not isinstance(attempt, Completed):
             return
         yield from attempt.result["candidates"]
