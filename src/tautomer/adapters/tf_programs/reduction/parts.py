@@ -74,7 +74,7 @@ def _run(path: Path, sets: int) -> dict[str, Any]:
     files = []
     for index, one in enumerate(given):
         try:
-            values = module.model(*one)
+            values = module.model(*map(tf.constant, one))
         except Exception as error:  # whatever an operator raises
             return {"error": f"{type(error).__name__}: {str(error).splitlines()[:1]}"}
         plain = {
