@@ -18,7 +18,8 @@ from tautomer.adapters.onnx_files.derived_constants import (
     declared_units,
     rounded_doubles,
 )
-from tautomer.adapters.onnx_files.evaluation import kernel_table, load_as
+from tautomer.adapters.onnx_files.evaluation import load_as
+from tautomer.adapters.runtimes.onnx_torch_kernels import torch_kernels
 from tautomer.adapters.torch_programs.capture import (
     Capture,
     capture,
@@ -179,9 +180,9 @@ def _evaluated(loaded: LoadedModel, truth: _Truth, given: Mapping[str, Any], say
     say(stage="evaluation")
     found: set[str] = set()
     try:
-        declared = Evaluator(loaded, lift=False, kernels=kernel_table()).run(given)
+        declared = Evaluator(loaded, lift=False, kernels=torch_kernels()).run(given)
         found |= {f"model: {kind}" for kind in _declared_kinds(truth.references, list(declared.values()))}
-        exact = Evaluator(loaded, lift=True, kernels=kernel_table()).run(given)
+        exact = Evaluator(loaded, lift=True, kernels=torch_kernels()).run(given)
         if "model: exact" in found:  # what is an integer or a truth value has no rounding
             found.discard("model: exact")
             found.add("model: semantic")
@@ -216,10 +217,12 @@ def _with_exact_constants(
     derived = Derived(constants_of(graph), scalars_of(graph))
     doubles = rounded_doubles(sorted(factory_scalars_of(graph)))
     exactly = ExactConstants({}, declared_units(loaded.proto.graph), doubles)
-    answers = list(Evaluator(loaded, lift=True, kernels=kernel_table(), perturb=exactly).run(given).values())
+    answers = list(Evaluator(loaded, lift=True, kernels=torch_kernels(), perturb=exactly).run(given).values())
     squares: dict[int, Any] = {}
     for sample in range(ENVELOPE_SAMPLES):
-        noisy = Evaluator(loaded, lift=True, kernels=kernel_table(), perturb=Noise(sample, derived, exactly)).run(given)
+        noisy = Evaluator(loaded, lift=True, kernels=torch_kernels(), perturb=Noise(sample, derived, exactly)).run(
+            given
+        )
         for index, (one, other) in enumerate(zip(answers, noisy.values(), strict=True)):
             if isinstance(one, np.ndarray) and one.dtype.kind == "f" and np.shape(one) == np.shape(other):
                 with np.errstate(all="ignore"):

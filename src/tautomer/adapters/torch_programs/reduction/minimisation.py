@@ -10,6 +10,7 @@ import torch
 from tautomer.adapters.torch_programs.reduction.module_text import ModuleText
 from tautomer.adapters.torch_programs.reduction.program import Program, is_aten, run
 from tautomer.adapters.torch_programs.reduction.shrinking import PASSES, VALUES, candidates_of, runs, without
+from tautomer.adapters.torch_programs.reduction.shrunk_tensors import parts
 from tautomer.adapters.torch_programs.reduction.weight import weight
 from tautomer.minimization import BudgetSpent, Dag, Trials, connected_minimum
 
@@ -39,18 +40,21 @@ def minimised(
         return text.text, tuple((name, hash(tensor.numpy(force=True).tobytes())) for name, tensor in _plain(text))
 
     trials: Trials[Program] = Trials(fails, key=key, size=weight, budget=budget, on_best=on_best)
-    trials.best = best = program
+    trials.best = program
+    best: Any = program
     try:
         while True:
             _fewest_calls(best, trials)
             for name in PASSES:
                 _exhaust(trials, name, seed)
+            _simpler_parts(trials)
             if trials.best is best:
                 break
             best = trials.best
     except BudgetSpent:
         pass
-    return trials.best, trials.calls
+    smallest: Any = trials.best
+    return smallest, trials.calls
 
 
 def _plain(text: ModuleText) -> list[tuple[str, torch.Tensor]]:
@@ -118,3 +122,20 @@ def _swept(trials: Trials[Program], name: str, seed: int) -> bool:
         if taken is None:
             return changed
         place, changed = taken.place, True
+
+
+def _simpler_parts(trials: Trials[Program]) -> None:
+    """Simplify what is written out part by part; where the least change is too much, no other is tried."""
+    first: Any = trials.best
+    for part in parts(first):
+        before: Any = trials.best
+        least = part.least_changed(before)
+        if weight(least) >= weight(before) or _improves(trials, least):
+            best: Any = trials.best
+            any(_improves(trials, one) for one in part.simpler(best))
+
+
+def _improves(trials: Trials[Program], candidate: Program) -> bool:
+    """Whether a program is smaller than the best so far, runs, and still fails."""
+    best: Any = trials.best
+    return weight(candidate) < weight(best) and runs(candidate) and trials(candidate)
