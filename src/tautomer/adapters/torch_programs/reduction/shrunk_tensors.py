@@ -150,13 +150,15 @@ class Part:
         return _mapped(program, on_part, only=self.tensor)
 
 
-def parts(program: Program) -> Iterator[Part]:
-    """Halves, quarters and so on of the tensors that are written out."""
+def divisions(program: Program) -> Iterator[list[list[Part]]]:
+    """For each tensor that is written out: its halves, its quarters and so on."""
     for name, tensor in _tensors(program).items():
         elements = size = tensor.numel()
+        found = []
         while size > 1 and elements <= LARGEST_LITERAL and 2 * elements <= _MOST_PARTS * size:
             size = (size + 1) // 2
-            yield from (Part(name, start, size) for start in range(0, elements, size))
+            found.append([Part(name, start, size) for start in range(0, elements, size)])
+        yield found
 
 
 def _tensors(program: Program) -> dict[str, torch.Tensor]:

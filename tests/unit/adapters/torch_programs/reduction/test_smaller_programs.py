@@ -165,7 +165,7 @@ def test_the_numbers_that_the_failure_needs_are_kept_and_those_beside_them_are_s
     assert set(kept[:4] + kept[8:]) == {0.0}
 
 
-def test_where_no_number_may_change_each_part_is_tried_once():
+def test_where_no_number_may_change_few_parts_are_tried():
     values = torch.randn(64, generator=torch.Generator().manual_seed(0)).tolist()
     tried = []
 
@@ -175,5 +175,5 @@ def test_where_no_number_may_change_each_part_is_tried_once():
 
     smallest(one_constant(values), fails)
     same_size = [one for one in tried if any(each.value.tensor.numel() == 64 for each in one.constants)]
-    parts, whole_tensor, all_tensors = 2 + 4 + 8, 5, 5
-    assert len(same_size) <= parts + whole_tensor + all_tensors + 10
+    parts, whole_tensor, all_tensors = 2 + 4, 6, 6
+    assert len(same_size) <= parts + whole_tensor + all_tensors + 4
