@@ -89,7 +89,8 @@ def by_tautomer(path: Path, scratch: Path, fault: Fault, *, located: bool) -> li
         "through": f"faults:{fault.name}",
         "level": "disabled",
     }
-    environment = {**ONNX_HOST.environment, "PLANTED": ",".join(fault.planted), "PYTHONPATH": str(HERE)}
+    search = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**ONNX_HOST.environment, "PLANTED": ",".join(fault.planted), "PYTHONPATH": search}
     host = HostSpec("onnx", ONNX_HOST.preload, ONNX_HOST.prime, ONNX_HOST.fork_safe, environment=environment)
     task = Task(host, "tautomer.adapters.onnx_files.reduction.task:reduce_onnx", arguments, "reduce")
     rows = []

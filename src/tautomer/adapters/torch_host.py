@@ -6,7 +6,17 @@ from tautomer.adapters.protocols import WarmHost
 
 TORCH_HOST = WarmHost(
     "torch",
-    ("numpy", "onnx", "onnx_ir", "torch", "torch.onnx", "torch.export", "onnxscript", "tautomer.adapters.torch_host"),
+    (
+        "numpy",
+        "numpy.ma",  # numpy imports it in the first median, which would be in each child anew
+        "onnx",
+        "onnx_ir",
+        "torch",
+        "torch.onnx",
+        "torch.export",
+        "onnxscript",
+        "tautomer.adapters.torch_host",
+    ),
     prime="tautomer.adapters.torch_host:prime",
 )
 

@@ -56,7 +56,17 @@ class Trials(Generic[C]):
         self._on_best = on_best
         self._known: dict[Hashable, bool] = {}
         self.calls = 0
-        self.best: C | None = None
+        self._best: C | None = None
+        self._best_size: tuple[int, ...] = ()
+
+    @property
+    def best(self) -> C | None:
+        """The smallest that has failed so far; it can be set to one that is known to."""
+        return self._best
+
+    @best.setter
+    def best(self, candidate: C) -> None:
+        self._best, self._best_size = candidate, self._size(candidate)
 
     def __call__(self, candidate: C) -> bool:
         """Whether the candidate fails; tested at most once.
@@ -67,10 +77,16 @@ class Trials(Generic[C]):
         key = self._key(candidate)
         if key not in self._known:
             self._known[key] = self._test(candidate)
-        if self._known[key] and (self.best is None or self._size(candidate) < self._size(self.best)):
-            self.best = candidate
-            self._on_best(candidate)
+        if self._known[key]:
+            self._compare(candidate)
         return self._known[key]
+
+    def _compare(self, candidate: C) -> None:
+        """Remember a failing candidate that is smaller than the best so far."""
+        size = self._size(candidate)
+        if self._best is None or size < self._best_size:
+            self._best, self._best_size = candidate, size
+            self._on_best(candidate)
 
     def confirm(self, candidate: C, runs: int = 2) -> bool:
         """Whether the candidate fails, tested afresh `runs` times.

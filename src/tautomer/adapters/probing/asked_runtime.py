@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tautomer.adapters.onnx_files.evaluation import as_value, to_array
+from tautomer.adapters.runtimes.onnxruntime_options import SessionSettings
+from tautomer.adapters.runtimes.ort_values import session_call
 from tautomer.adapters.tensor_file import read_values, write_values
 from tautomer.adapters.worker_api import Channel, resolve_function
 from tautomer.model import Tensor
@@ -63,9 +65,6 @@ class AskedRuntime:
             raise DoesNotLoad(f"{type(error).__name__}: {normalised(str(error))}") from error
 
     def _in_onnxruntime(self, model: Path, level: str, feeds: Sequence[Mapping[str, Any]], say: Say) -> list[Answer]:
-        from tautomer.adapters.runtimes.onnxruntime_options import SessionSettings
-        from tautomer.adapters.runtimes.ort_values import session_call
-
         settings = SessionSettings.of(self.options)
         options = settings.session_options(level)
         options.log_severity_level = 4  # what it says is kept as the error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -86,19 +87,25 @@ class Truth:
     own: OwnConstants | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Comparison:
-    """A source's answers on all its input sets, to compare models with.
+    """A source's answers on all its input sets, to compare models with. Not slotted: it remembers what it was asked.
 
     Attributes:
         paths: of its input tensors.
-        truth: one an input set.
+        answer: gives what the source answers, one an input set: it takes long, and a model that is never made does not
+            need it.
         kernels: faster kernels for evaluating models, by domain and operator.
     """
 
     paths: tuple[str, ...]
-    truth: tuple[Truth, ...]
+    answer: Callable[[], tuple[Truth, ...]]
     kernels: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+
+    @cached_property
+    def truth(self) -> tuple[Truth, ...]:
+        """What the source answers."""
+        return self.answer()
 
     def with_model(
         self, model: Path, runtime: AskedRuntime, say: Say, *, translated: tuple[Path, int | None] | None = None

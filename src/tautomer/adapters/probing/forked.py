@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import gc
 import json
 import os
 import select
@@ -34,6 +35,7 @@ def in_child(function: Callable[[Callable[..., None]], Mapping[str, Any]], *, ti
         status = 1
         try:
             faulthandler.disable()  # that it dies is an answer, not news
+            gc.freeze()  # to look for garbage among what is inherited would copy all of it
             os.close(reader)
             _send(writer, function(lambda **fields: _send(writer, fields)))
             _send(writer, {"returned": True})

@@ -13,6 +13,7 @@ ONNX_HOST = WarmHost(
     "onnx",
     (
         "numpy",
+        "numpy.ma",  # numpy imports it in the first median, which would be in each child anew
         "onnx",
         "onnx.reference",
         "tautomer.adapters.runtimes.sessions",
@@ -22,7 +23,7 @@ ONNX_HOST = WarmHost(
 
 EVALUATION_HOST = WarmHost(
     "onnx-evaluation",
-    ("numpy", "onnx", "tautomer.adapters.onnx_files.evaluation", "tautomer.adapters.onnx_files.fragments"),
+    ("numpy", "numpy.ma", "onnx", "tautomer.adapters.onnx_files.evaluation", "tautomer.adapters.onnx_files.fragments"),
     prime="tautomer.adapters.runtimes.onnx_host:prime",
 )
 """For converters whose own framework is not the one that the evaluator's faster kernels come from."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,16 +47,24 @@ class Case:
         return digest.hexdigest()
 
     @property
+    def nodes(self) -> int:
+        """Nodes, those in attributes and functions included."""
+        return sum(1 for _ in all_nodes(self.proto.graph)) + sum(len(one.node) for one in self.proto.functions)
+
+    @property
+    def elements(self) -> int:
+        """Elements of stored tensors and inputs."""
+        stored: int = sum(math.prod(one.dims) for one in self.proto.graph.initializer)
+        return stored + sum(int(np.asarray(one).size) for one in self.inputs.values())
+
+    @property
     def size(self) -> tuple[int, ...]:
         """Nodes, then values at the rim, attributes, elements, how simple these are, and bytes of the file."""
-        graph = self.proto.graph
-        nodes = list(all_nodes(graph))
-        elements = sum(int(np.prod(one.dims, dtype=np.int64)) for one in graph.initializer)
-        elements += sum(int(np.asarray(one).size) for one in self.inputs.values())
+        graph, elements = self.proto.graph, self.elements
         return (
-            len(nodes) + sum(len(one.node) for one in self.proto.functions),
+            self.nodes,
             len(graph.input) + len(graph.output) + len(graph.initializer),
-            sum(len(node.attribute) for node in nodes),
+            sum(len(node.attribute) for node in all_nodes(graph)),
             elements,
             self._digits() if elements <= _LEGIBLE else 0,
             self.proto.ByteSize(),

@@ -121,7 +121,7 @@ class Search:
     def _note(self, name: str, case: Case | None) -> None:
         if case is not None:
             nodes = sum(1 for _ in all_nodes(case.proto.graph))
-            self.steps.append(Step(name, nodes, case.size[3], self.trials.calls))
+            self.steps.append(Step(name, nodes, case.elements, self.trials.calls))
             self.on_step(self.steps[-1])
 
 

@@ -154,7 +154,7 @@ def _search(channel: Channel, cutter: Cutter, oracle: Oracle, max_calls: int) ->
         return failed
 
     def keep(case: Case) -> None:
-        if case.size[3] > _LARGEST_KEPT:
+        if case.elements > _LARGEST_KEPT:
             return
         _write(channel.folder, case)
         channel.emit(
@@ -179,7 +179,7 @@ def _answer(channel: Channel, search: Search, case: Case | None, reason: str | N
         "inputs": str(channel.folder / INPUTS_FILE) if found else None,
         "nodes": list(node_names(case)) if case is not None else [],
         "op_types": [node.op_type for node in case.proto.graph.node] if case is not None else [],
-        "node_count": case.size[0] if case is not None else 0,
+        "node_count": case.nodes if case is not None else 0,
         "calls": search.trials.calls,
         "steps": [asdict(step) for step in search.steps],
         "finished": found and reason is None,

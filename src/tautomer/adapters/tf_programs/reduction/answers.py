@@ -26,12 +26,13 @@ def comparison_with(prepared: PreparedFunction) -> Comparison:
     Raises:
         UserCodeError: the source raised.
     """
-    truth = tuple(_truth(prepared, index) for index in range(len(prepared.input_sets)))
-    return Comparison(tuple(prepared.values(0)), truth)
+    declared = [prepared.run(index) for index in range(len(prepared.input_sets))]
+    return Comparison(
+        tuple(prepared.values(0)), lambda: tuple(_truth(prepared, index, one) for index, one in enumerate(declared))
+    )
 
 
-def _truth(prepared: PreparedFunction, index: int) -> Truth:
-    declared = prepared.run(index)
+def _truth(prepared: PreparedFunction, index: int, declared: dict[str, Tensor]) -> Truth:
     inputs = tuple(one.numpy() for one in prepared.inputs(index).values())
     prepared.reset()
     try:

@@ -47,6 +47,7 @@ def minimised(
             best = trials.best
     except BudgetSpent:
         pass
+    assert trials.best is not None
     return trials.best
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from tautomer.adapters.onnx_files.evaluation import kernel_table
 from tautomer.adapters.probing.comparison import Comparison, OwnConstants, Truth
+from tautomer.adapters.runtimes.onnx_torch_kernels import torch_kernels
 from tautomer.adapters.torch_programs.capture import capture, constants_of, factory_scalars_of, scalars_of
 from tautomer.adapters.torch_programs.lift import GraphRun, NotLiftable
 from tautomer.adapters.torch_programs.preparation import PreparedProgram
@@ -28,7 +28,7 @@ def comparison_with(prepared: PreparedProgram) -> Comparison:
     leaves = prepared.leaves(0)
     paths = [path for path, one in zip(leaves.paths, leaves.values, strict=True) if isinstance(one, torch.Tensor)]
     truth = tuple(_truth(prepared, index) for index in range(len(prepared.program.input_sets)))
-    return Comparison(tuple(paths), truth, kernel_table())
+    return Comparison(tuple(paths), lambda: truth, torch_kernels())
 
 
 def _truth(prepared: PreparedProgram, index: int) -> Truth:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.weak import WeakIdKeyDictionary
 
 from tautomer.adapters.torch_programs.reduction.program import same_bits
 
@@ -15,10 +16,21 @@ LARGEST_LITERAL = 64
 """Elements up to which a tensor is written out; a person still reads that many."""
 
 _SAME_SIZE = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+_KNOWN: Any = WeakIdKeyDictionary()
 
 
 def literal(tensor: torch.Tensor) -> str | None:
-    """Python that evaluates to exactly `tensor` with `torch` in scope, or None where it would be too long to read."""
+    """Python that evaluates to exactly `tensor` with `torch` in scope, or None where it would be too long to read.
+
+    It is remembered: the recorded tensors of a program never change, and most are those of the program before.
+    """
+    if tensor not in _KNOWN:
+        _KNOWN[tensor] = _literal(tensor)
+    text: str | None = _KNOWN[tensor]
+    return text
+
+
+def _literal(tensor: torch.Tensor) -> str | None:
     if tensor.layout is not torch.strided or tensor.is_quantized:
         return None
     for text in _spellings(tensor):

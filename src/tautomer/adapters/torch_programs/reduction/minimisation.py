@@ -10,8 +10,12 @@ import torch
 from tautomer.adapters.torch_programs.reduction.module_text import ModuleText
 from tautomer.adapters.torch_programs.reduction.program import Program, is_aten, run
 from tautomer.adapters.torch_programs.reduction.shrinking import PASSES, VALUES, candidates_of, runs, without
+from tautomer.adapters.torch_programs.reduction.shrunk_tensors import Part, divisions
 from tautomer.adapters.torch_programs.reduction.weight import weight
 from tautomer.minimization import BudgetSpent, Dag, Trials, connected_minimum
+
+_TELLING_PARTS = 4
+"""A tensor of which so many parts must all stay as they are is not divided any further."""
 
 
 def minimised(
@@ -39,18 +43,21 @@ def minimised(
         return text.text, tuple((name, hash(tensor.numpy(force=True).tobytes())) for name, tensor in _plain(text))
 
     trials: Trials[Program] = Trials(fails, key=key, size=weight, budget=budget, on_best=on_best)
-    trials.best = best = program
+    trials.best = program
+    best: Any = program
     try:
         while True:
             _fewest_calls(best, trials)
             for name in PASSES:
                 _exhaust(trials, name, seed)
+            _simpler_parts(trials)
             if trials.best is best:
                 break
             best = trials.best
     except BudgetSpent:
         pass
-    return trials.best, trials.calls
+    smallest: Any = trials.best
+    return smallest, trials.calls
 
 
 def _plain(text: ModuleText) -> list[tuple[str, torch.Tensor]]:
@@ -118,3 +125,30 @@ def _swept(trials: Trials[Program], name: str, seed: int) -> bool:
         if taken is None:
             return changed
         place, changed = taken.place, True
+
+
+def _simpler_parts(trials: Trials[Program]) -> None:
+    """Simplify what is written out part by part, where it is not all needed as it is."""
+    first: Any = trials.best
+    for tensor in divisions(first):
+        for division in tensor:
+            simpler = [_is_simpler(trials, part) for part in division]
+            if len(simpler) >= _TELLING_PARTS and not any(simpler):
+                break
+
+
+def _is_simpler(trials: Trials[Program], part: Part) -> bool:
+    """Make a part simpler; where the least change is too much, no other is tried."""
+    before: Any = trials.best
+    least = part.least_changed(before)
+    if weight(least) < weight(before) and not _improves(trials, least):
+        return False
+    best: Any = trials.best
+    any(_improves(trials, one) for one in part.simpler(best))
+    return True
+
+
+def _improves(trials: Trials[Program], candidate: Program) -> bool:
+    """Whether a program is smaller than the best so far, runs, and still fails."""
+    best: Any = trials.best
+    return weight(candidate) < weight(best) and runs(candidate) and trials(candidate)

@@ -279,4 +279,4 @@ PASSES: dict[str, Pass] = {
     "types": one_type,
     VALUES: simpler_values,
 }
-"""What is made smaller, in this order, once the calls are the fewest (`minimisation`)."""
+"""What is made smaller, in this order, once the calls are the fewest; then parts of tensors (`minimisation`)."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from tautomer.adapters.torch_programs.reduction.literals import LARGEST_LITERAL
 from tautomer.adapters.torch_programs.reduction.program import Constant, Input, Program, Recorded
+
+Change = Callable[[torch.Tensor], Recorded]
 
 _UNUSUAL = (torch.float64, torch.float16, torch.bfloat16)
 _MOST_PARTS = 8
@@ -108,38 +110,88 @@ def _retyped(program: Program, group: tuple[torch.dtype, ...]) -> Program:
 
 
 def simpler_values(program: Program, chooser: random.Random) -> Iterator[tuple[str, Program]]:
-    """Numbers that are easier to read: of all tensors, of one, then of parts of one."""
-    for name, change in _changes(chooser):
+    """Numbers that are easier to read: of all tensors, then of one."""
+    changes = _changes(chooser)
+    for name, change in changes:
         yield f"all values {name}", _mapped(program, change)
-    tensors = {one.name: one.values[0].tensor for one in program.inputs}
-    tensors |= {one.name: one.value.tensor for one in program.constants}
-    for of in tensors:
-        for name, change in _changes(chooser):
+    for of in _tensors(program):
+        for name, change in changes:
             yield f"{of} {name}", _mapped(program, change, only=of)
-    for of, tensor in tensors.items():
-        if tensor.numel() > LARGEST_LITERAL:
-            continue
-        size = tensor.numel()
-        while size > 1 and 2 * tensor.numel() <= _MOST_PARTS * size:
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some consecutive elements of one tensor.
+
+    Attributes:
+        tensor: its name in the program.
+        start, size: which elements, as they lie in memory where the last dimension is the fastest.
+    """
+
+    tensor: str
+    start: int
+    size: int
+
+    def least_changed(self, program: Program) -> Program:
+        """The program with these numbers shortened as little as a reader notices: who needs them needs the others."""
+        return self._with(program, lambda tensor: _rounded(tensor, 3))
+
+    def simpler(self, program: Program) -> Iterator[Program]:
+        """The program with these numbers simpler, the simplest first."""
+        yield from (self._with(program, change) for change in (_zero, _one, _integers, _one_digit))
+
+    def _with(self, program: Program, change: Change) -> Program:
+        def on_part(tensor: torch.Tensor) -> Recorded:
+            flat = tensor.contiguous().reshape(-1).clone()
+            stop = self.start + self.size
+            flat[self.start : stop] = change(flat[self.start : stop]).tensor
+            return Recorded(flat.reshape(tensor.shape))
+
+        return _mapped(program, on_part, only=self.tensor)
+
+
+def divisions(program: Program) -> Iterator[list[list[Part]]]:
+    """For each tensor that is written out: its halves, its quarters and so on."""
+    for name, tensor in _tensors(program).items():
+        elements = size = tensor.numel()
+        found = []
+        while size > 1 and elements <= LARGEST_LITERAL and 2 * elements <= _MOST_PARTS * size:
             size = (size + 1) // 2
-            for start in range(0, tensor.numel(), size):
-                for name, change in _changes(chooser, elementwise=True):
-                    part = _in_part(change, start, size)
-                    yield f"{of}[{start}:{start + size}] {name}", _mapped(program, part, only=of)
+            found.append([Part(name, start, size) for start in range(0, elements, size)])
+        yield found
 
 
-Change = Callable[[torch.Tensor], Recorded]
+def _tensors(program: Program) -> dict[str, torch.Tensor]:
+    tensors = {one.name: one.values[0].tensor for one in program.inputs}
+    return tensors | {one.name: one.value.tensor for one in program.constants}
 
 
-def _changes(chooser: random.Random, *, elementwise: bool = False) -> Iterator[tuple[str, Change]]:
-    yield "zero", lambda tensor: Recorded(torch.zeros_like(tensor, memory_format=torch.contiguous_format))
-    yield "one", lambda tensor: Recorded(torch.ones_like(tensor, memory_format=torch.contiguous_format))
-    if not elementwise:
-        seed = chooser.randrange(10)
-        yield "random", lambda tensor: _random(tensor, seed)
-    yield "rounded to integers", lambda tensor: _rounded(tensor, 0)
-    yield "rounded to one digit", lambda tensor: _rounded(tensor, 1)
-    yield "rounded to three digits", lambda tensor: _rounded(tensor, 3)
+def _changes(chooser: random.Random) -> list[tuple[str, Change]]:
+    seed = chooser.randrange(10)
+    return [
+        ("zero", _zero),
+        ("one", _one),
+        ("random", lambda tensor: _random(tensor, seed)),
+        ("rounded to integers", _integers),
+        ("rounded to one digit", _one_digit),
+        ("rounded to three digits", lambda tensor: _rounded(tensor, 3)),
+    ]
+
+
+def _zero(tensor: torch.Tensor) -> Recorded:
+    return Recorded(torch.zeros_like(tensor, memory_format=torch.contiguous_format))
+
+
+def _one(tensor: torch.Tensor) -> Recorded:
+    return Recorded(torch.ones_like(tensor, memory_format=torch.contiguous_format))
+
+
+def _integers(tensor: torch.Tensor) -> Recorded:
+    return _rounded(tensor, 0)
+
+
+def _one_digit(tensor: torch.Tensor) -> Recorded:
+    return _rounded(tensor, 1)
 
 
 def _random(tensor: torch.Tensor, seed: int) -> Recorded:
@@ -163,15 +215,6 @@ def _rounded(tensor: torch.Tensor, digits: int) -> Recorded:
     else:
         rounded = torch.round(exact)
     return Recorded(torch.where(special, tensor, rounded.to(tensor.dtype)))
-
-
-def _in_part(change: Change, start: int, size: int) -> Change:
-    def on_part(tensor: torch.Tensor) -> Recorded:
-        flat = tensor.contiguous().reshape(-1).clone()
-        flat[start : start + size] = change(flat[start : start + size]).tensor
-        return Recorded(flat.reshape(tensor.shape))
-
-    return on_part
 
 
 def _mapped(program: Program, change: Change, *, only: str | None = None) -> Program:

@@ -10,6 +10,7 @@ import pytest
 
 from tautomer.adapters.probing.forked import in_child
 from tautomer.adapters.probing.probe import HANG, Probe
+from tautomer.adapters.torch_programs.reduction.exporter_tables import ExporterTables
 from tautomer.adapters.torch_programs.reduction.probing import TorchProber
 
 pytestmark = [pytest.mark.needs("torch"), pytest.mark.needs("onnxruntime")]
@@ -119,3 +120,19 @@ def test_what_is_an_integer_is_as_semantic_as_a_number(tmp_path, monkeypatch):
     assert (found.outcome, found.differs) == ("divergent", ("model: semantic", "model: visible"))
     assert found.has_one_of(["aten.bitwise_and.Tensor"])
     assert not found.has_one_of(["And"])
+
+
+def test_the_exporter_is_told_of_operators_that_a_library_has_registered_since():
+    import torch
+    from torch.export import exported_program
+
+    tables = ExporterTables.of(None)
+    with tables.given():
+        assert exported_program._collect_all_valid_cia_ops() == tables.whole
+    with torch.library._scoped_library("late_library", "DEF") as library:
+        library.define("twice(Tensor x) -> Tensor")
+        library.impl("twice", lambda x: x + x, "CompositeImplicitAutograd")
+        twice = torch.ops.late_library.twice.default
+        assert twice not in tables.whole
+        with tables.given():
+            assert twice in exported_program._collect_all_valid_cia_ops()

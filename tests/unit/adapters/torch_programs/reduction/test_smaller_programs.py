@@ -142,3 +142,38 @@ def test_arguments_at_their_defaults_are_dropped_and_others_get_small():
     assert found.calls[0].args[1] == [1, 1]
     assert found.calls[0].args[4:6] == (False, True)
     assert found.inputs[0].values[0].tensor.numel() == 1
+
+
+def one_constant(values):
+    """One operator with a stored operand of these numbers."""
+    x = Input("x", recorded(torch.zeros(len(values))))
+    call = Call("y", "aten.add.Tensor", (Ref("x"), Ref("weight")))
+    return Program((x,), (Constant("weight", Recorded(torch.tensor(values))),), (call,), ("y",))
+
+
+def test_the_numbers_that_the_failure_needs_are_kept_and_those_beside_them_are_simple():
+    values = [0.1234567 + index for index in range(16)]
+
+    def fails(one):
+        """As a fault of two of the numbers; leaving any out is no question here."""
+        found = [each.value.tensor.tolist() for each in one.constants]
+        return any(each[5:7] == pytest.approx(values[5:7], abs=1e-6) and len(each) == 16 for each in found)
+
+    (found,) = smallest(one_constant(values), fails).constants
+    kept = found.value.tensor.tolist()
+    assert kept[5:7] == pytest.approx(values[5:7], abs=1e-6)
+    assert set(kept[:4] + kept[8:]) == {0.0}
+
+
+def test_where_no_number_may_change_few_parts_are_tried():
+    values = torch.randn(64, generator=torch.Generator().manual_seed(0)).tolist()
+    tried = []
+
+    def fails(one):
+        tried.append(one)
+        return any(each.value.tensor.tolist() == pytest.approx(values, abs=0) for each in one.constants)
+
+    smallest(one_constant(values), fails)
+    same_size = [one for one in tried if any(each.value.tensor.numel() == 64 for each in one.constants)]
+    parts, whole_tensor, all_tensors = 2 + 4, 6, 6
+    assert len(same_size) <= parts + whole_tensor + all_tensors + 4
