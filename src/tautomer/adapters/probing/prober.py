@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +22,9 @@ from tautomer.adapters.probing.probe import HANG, LONGEST_HANG_S, Probe, error_t
 from tautomer.adapters.worker_api import Channel
 from tautomer.errors import TautomerError
 from tautomer.model import ArtifactKind, Stage
+
+_TIMES_AS_LONG = 4.0
+"""How much longer than the model that is made smaller a smaller one may take; it may have lost what ends a loop."""
 
 
 class HiddenFailure(Exception):
@@ -41,6 +45,7 @@ class Prober(abc.ABC):
         self._settings = settings
         self._seed = seed
         self._timeout_s = timeout_s
+        self._longest_s = 0.0
         self.count = 0
 
     @abc.abstractmethod
@@ -62,16 +67,18 @@ class Prober(abc.ABC):
     def probe(self, module: Path) -> Probe:
         """How this module fails."""
         self.count += 1
+        began_s = time.monotonic()
         said = in_child(self._in_child(module), timeout_s=self._timeout_s)
+        self._longest_s = max(self._longest_s, time.monotonic() - began_s)
         if "ended" in said:
             how = HANG if said["ended"] == "late" else said["ended"]
             return Probe("failed", str(said.get("stage", "load_model")), how)
         return Probe.of(said)
 
     def expect(self, failure: Probe) -> None:
-        """Modules that hang like this one need not be waited for as long."""
-        if failure.error == HANG:
-            self._timeout_s = min(self._timeout_s, LONGEST_HANG_S)
+        """Modules that hang like this one need not be waited for as long, nor those that should fail as soon as it."""
+        limit_s = LONGEST_HANG_S if failure.error == HANG else max(LONGEST_HANG_S, _TIMES_AS_LONG * self._longest_s)
+        self._timeout_s = min(self._timeout_s, limit_s)
 
     def _in_child(self, module: Path) -> Callable[[Say], Mapping[str, Any]]:
         def work(say: Say) -> Mapping[str, Any]:

@@ -107,6 +107,16 @@ def _reads(body: Body, argument: str, results: Sequence[int] | range) -> bool:
     return any(body.results[index].name in found for index in results)
 
 
+def never_ends(condition: Body, body: Body) -> bool:
+    """Whether a loop changes nothing that its condition reads."""
+    read = [
+        index
+        for index, argument in enumerate(condition.arguments)
+        if _reads(condition, argument, range(len(condition.results)))
+    ]
+    return all(body.results[index] == Ref(body.arguments[index]) for index in read)
+
+
 def _needed_names(body: Body) -> set[str]:
     needed = {ref.name for ref in body.results}
     for step in reversed(body.steps):

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from tautomer.adapters.tf_programs.reduction.control_flow import straightened
+from tautomer.adapters.tf_programs.reduction.control_flow import never_ends, straightened
 from tautomer.adapters.tf_programs.reduction.definitions import definition_of, output_count
 from tautomer.adapters.tf_programs.reduction.module_text import _same
 from tautomer.adapters.tf_programs.reduction.parts import Values
 from tautomer.adapters.tf_programs.reduction.program import (
     CONST,
     CONTROL,
+    LOOPS,
     Array,
     Body,
     ElementType,
@@ -71,6 +72,8 @@ def bypassed(program: Program, values: Sequence[Values]) -> Steps:
     for step in program.steps:
         for at, body in enumerate(step.bodies):
             for smaller in _bodies_bypassed(body):
+                if step.op in LOOPS and at == 1 and never_ends(step.bodies[0], smaller):
+                    continue
                 bodies = (*step.bodies[:at], smaller, *step.bodies[at + 1 :])
                 yield f"less in {step.name}", _with_step(program, step, replace(step, bodies=bodies))
 
