@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tautomer.adapters.tensor_file import read_values, write_values
+from tautomer.adapters.torch_host import TORCH_HOST
 from tautomer.checking import run_check
 from tautomer.checking.comparison.kept import refuse_comparison
 from tautomer.checking.signatures import signature_of
@@ -110,6 +111,7 @@ def reduce(request: Request, *, hearer: Hearer, runner: Runner | None = None) ->
             return Reduction(folder=None, title="", attempts=1, said=(said,))
         pair, finding = found
         _refuse_other_frameworks(source_file, finding)
+        _refuse_to_redact(source_file, hides=request.redact)
         converted = checked.models.get(pair.converter) if pair.converter else source_file.path
         subject = Subject.of(source_file.path, settings, pair, finding, converted)
         session = Session(
@@ -156,6 +158,20 @@ def _refuse_other_frameworks(source_file: SourceFile, finding: Finding) -> None:
     raise MisuseError(
         "TA174", f"{source_file.path.name}: programs of {source_file.adapter.name} cannot be reduced yet.", following
     )
+
+
+def _refuse_to_redact(source_file: SourceFile, *, hides: bool) -> None:
+    """Refuse to hide what is in a source for which that is not known.
+
+    Raises:
+        MisuseError: TA175 it is neither a PyTorch program nor a graph.
+    """
+    if hides and source_file.kind is not ArtifactKind.ONNX and source_file.adapter.host.name != TORCH_HOST.name:
+        raise MisuseError(
+            "TA175",
+            f"{source_file.path.name}: programs of {source_file.adapter.name} cannot be redacted yet.",
+            "`tautomer check --keep all` keeps the .onnx file in the run's folder; where that fails by itself, it can.",
+        )
 
 
 def _asked_for(request: Request) -> tuple[Path, CheckSettings, CheckReport | None]:

@@ -193,18 +193,22 @@ def shrink(
     prober.expect(first)
     if not first.is_same_failure(first):
         return {"module": None, "reason": "a probe does not see it fail", "probes": 1, "probe": first.fields()}
-    fewest = first.nodes
+    fewest, of_nodes = len(program.operators()), first.nodes
     named = [one for one in operators if one in program.operators()]
 
     def fails(one: Any) -> bool:
-        """Whether it fails as the first does, with an operator at fault, and its graph is no larger than before."""
-        nonlocal fewest
+        """Whether it fails as the first does, with an operator at fault, and has fewer operators or no larger graph.
+
+        One operator alone may become more nodes than it becomes beside others: layouts are changed back and forth.
+        """
+        nonlocal fewest, of_nodes
         if named and not any(operator in named for operator in one.operators()):
             return False
         found = probed(one)
-        if not found.is_same_failure(first) or found.nodes > fewest:
+        count = len(one.operators())
+        if not found.is_same_failure(first) or (count >= fewest and found.nodes > of_nodes):
             return False
-        fewest = found.nodes
+        fewest, of_nodes = min(count, fewest), found.nodes
         return True
 
     smallest = minimised(program, fails, budget=max_probes, on_best=improved)
