@@ -14,6 +14,9 @@ from typing import Any
 
 import torch
 
+_UPDATING = ("batch_norm", "instance_norm")
+"""Operators that update running statistics which they are given, in training."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:
@@ -189,12 +192,22 @@ def run(program: Program, index: int = 0) -> dict[str, Any]:
     """
     values: dict[str, Any] = {one.name: one.value.tensor for one in program.constants}
     values |= {one.name: one.values[index].tensor for one in program.inputs}
+    if any(map(_may_write, program.calls)):
+        values = {name: tensor.clone() for name, tensor in values.items()}
     torch.manual_seed(0)
     with torch.no_grad():
         for call in program.calls:
             args, kwargs = arguments(call, values)
             values[call.name] = call.target(*args, **kwargs)
     return values
+
+
+def _may_write(call: Call) -> bool:
+    """Whether it may change one of its arguments in place; the schemas of some norms do not say so."""
+    target = call.target
+    if not isinstance(target, torch._ops.OpOverload):
+        return False
+    return bool(target._schema.is_mutable) or any(name in call.operator for name in _UPDATING)
 
 
 def arguments(call: Call, values: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:

@@ -177,3 +177,12 @@ def test_where_no_number_may_change_few_parts_are_tried():
     same_size = [one for one in tried if any(each.value.tensor.numel() == 64 for each in one.constants)]
     parts, whole_tensor, all_tensors = 2 + 4, 6, 6
     assert len(same_size) <= parts + whole_tensor + all_tensors + 4
+
+
+def test_running_a_program_leaves_its_recorded_values_as_they_are():
+    x = Input("x", recorded(torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))))
+    constants = tuple(Constant(name, Recorded(torch.full((3,), 0.5))) for name in ("mean", "var"))
+    args = (Ref("x"), None, None, Ref("mean"), Ref("var"), True, 0.1, 1e-5, False)
+    program = Program((x,), constants, (Call("y", "aten.batch_norm.default", args),), ("y",))
+    run(program)
+    assert all(torch.equal(one.value.tensor, torch.full((3,), 0.5)) for one in program.constants)
