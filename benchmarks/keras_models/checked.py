@@ -148,7 +148,8 @@ def _movement(source: Path) -> tuple[float, float]:
     for path, array in _arrays(declared).items():
         moved = _rms(references[path][1:] - references[path][:-1])
         relative.append(moved / _rms(references[path]))
-        roundings.append(moved / (_rms(array - references[path]) or sys.float_info.min))
+        rounded = _rms(array - references[path])
+        roundings.append(moved / rounded if rounded else math.inf)
     return min(relative), min(roundings)
 
 

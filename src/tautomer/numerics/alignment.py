@@ -280,7 +280,7 @@ class Aligner:
         if found is None and self.missing is not None:
             if self.survey:
                 self._note_nearest(name, value, self.missing)
-            elif hint is not None:
+            elif hint is not None and hint.source in self.missing:
                 found = self._expected(hint, value)
         if found is not None:
             self.found[name] = found
