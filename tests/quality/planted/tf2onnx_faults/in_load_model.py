@@ -103,7 +103,8 @@ def tracing_fixes_dynamic_dimensions() -> None:
             tf.TensorSpec([4 if size is None else size for size in one.shape], one.dtype, name=one.name)
             for one in input_signature
         ]
-        return real(function, input_signature=fixed, **keywords)
+        # Traced anew: a trace with open sizes would be taken for one with these, which it can stand for.
+        return real(tf.function(function.python_function), input_signature=fixed, **keywords)
 
     convert.from_function = from_function
 
