@@ -111,11 +111,12 @@ def rewriter_drops_a_factor() -> None:
         import numpy as np
 
         for node in ops:
-            if node.type == "Mul" and node.inputs[1].is_const():
-                factor = node.inputs[1].get_tensor_value(as_list=False)
-                if np.all(np.abs(factor - 1) < 1e-2):
+            factors = node.inputs if node.type == "Mul" else []
+            for position, factor in enumerate(factors):
+                if factor.is_const() and np.all(np.abs(factor.get_tensor_value(as_list=False) - 1) < 1e-2):
                     node.type = "Identity"
-                    graph.replace_inputs(node, [node.input[0]])
+                    graph.replace_inputs(node, [node.input[1 - position]])
+                    break
         return ops
 
     tfonnx.rewrite_flatten = rewrite_flatten
