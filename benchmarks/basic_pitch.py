@@ -4,7 +4,8 @@
 
 FOLDER holds `nmp`, `nmp.onnx` and `nmp.tflite`: `basic_pitch/saved_models/icassp_2022` in the wheel of basic-pitch
 0.4.0 (`pip download --no-deps basic-pitch`, then `unzip`). Without FOLDER the installed package's is taken. The inputs
-are a chord with overtones that fades away, and noise.
+are a chord with overtones that fades away, and noise. Converting the SavedModel anew must fail: `python -m
+tf2onnx.convert --saved-model` cannot revive the objects that an older Keras has saved.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def main(folder: Path) -> int:
         checked = run_check(folder / "nmp", settings, runner=pool).report.reports[0]
         reports["SavedModel, converted by tf2onnx"] = checked
         _print(*list(reports.items())[-1])
-    return 0 if all(one.outcome is Outcome.EQUIVALENT for one in reports.values()) else 1
+    *shipped, converted = (one.outcome for one in reports.values())
+    return 0 if {*shipped} == {Outcome.EQUIVALENT} and converted is Outcome.FAILED else 1
 
 
 def _print(name: str, report: Report) -> None:
