@@ -20,10 +20,9 @@ LEAST_FAULTS = 3
 
 SHOWN = (
     "tf2onnx_freezing_rounds_variables",
-    "tf2onnx_handler_swaps_the_operands_of_sub",
+    "tf2onnx_handler_ignores_an_attribute",
     "tf2onnx_handler_is_missing",
-    "tf2onnx_pass_folds_a_dynamic_size",
-    "tf2onnx_saving_exchanges_outputs",
+    "tf2onnx_pass_merges_nodes_that_differ_in_an_attribute",
     "tf2onnx_fused_session_is_refused_where_the_plain_one_is_wrong",
 )
 
