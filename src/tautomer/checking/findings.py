@@ -82,7 +82,7 @@ def suspects_of(
         found.append(_refusal(checker, _blame_of_checker(checker, steps, runtime), Stage.VALIDATION))
     elif refused is not None and not (frozen and _refuses_only_sizes(refused)):
         surfaced = _stage_of(refused)
-        found.append(_refusal(refused, blame(steps, _runtime_cause(refused, runtime, surfaced)), surfaced))
+        found.append(_refusal(refused, _blame_of_refusal(refused, steps, runtime), surfaced))
     # What an interface fault breaks shows on the other sizes; a deviation on the set converted with is another fault.
     if divergent is not None and not (frozen and all(index != 0 for index, _ in divergent.faults)):
         exchanged = exchanged_outputs(divergent.record, truth)
@@ -227,9 +227,17 @@ def _blame_of_checker(checker: Verdict, steps: Sequence[Verdict], runtime: Seque
     )
 
 
-def _runtime_cause(refused: Verdict, runtime: Sequence[Verdict], surfaced: Stage) -> Stage:
-    """A runtime that fails only with its graph optimizations on has them to blame, wherever that shows."""
-    return Stage.RUNTIME_OPTIMIZATION if refused is not runtime[0] and not runtime[0].faulty else surfaced
+def _blame_of_refusal(refused: Verdict, steps: Sequence[Verdict], runtime: Sequence[Verdict]) -> Blame:
+    """A runtime that fails only with its graph optimizations on has them to blame, wherever that shows.
+
+    That the model is another function besides does not make it one that cannot be run; shapes that it states and its
+    values contradict may.
+    """
+    if refused is runtime[0] or runtime[0].outcome is Outcome.FAILED:
+        return blame(steps, _stage_of(refused))
+    if any(one.outcome is Outcome.FAILED or one.record.contradictions for one in steps):
+        return blame(steps, Stage.RUNTIME_OPTIMIZATION)
+    return Blame(Stage.RUNTIME_OPTIMIZATION, None, f"'{runtime[0].name}' runs the same file")
 
 
 def _refusal(verdict: Verdict, blamed: Blame, surfaced: Stage) -> Suspect:

@@ -256,9 +256,11 @@ class Aligner:
     found: dict[str, Match] = field(default_factory=dict)
     _index: FingerprintIndex = field(init=False)
     _taken: set[str] = field(default_factory=set)
+    _hinted: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         """Take the fingerprints of the source's values."""
+        self._hinted = frozenset(match.source for match in self.hints.values())
         self._index = FingerprintIndex({name: fingerprint(value.exact) for name, value in self.values.items()})
 
     def match(self, name: str, value: Array, parents: Sequence[str] | None = None) -> Match | None:
@@ -280,12 +282,21 @@ class Aligner:
         if found is None and self.missing is not None:
             if self.survey:
                 self._note_nearest(name, value, self.missing)
-            elif hint is not None:
+            elif hint is not None and self._may_stand_for(name, hint.source):
                 found = self._expected(hint, value)
         if found is not None:
             self.found[name] = found
             self._taken.add(found.source)
         return found
+
+    def _may_stand_for(self, name: str, source: str) -> bool:
+        """Whether a deviating target value may be what a source value became: no other one equals it, or comes near.
+
+        A converter that makes two nodes of an operator gives its name to one, which need not be the one that ends it.
+        """
+        if self.missing is None or source not in self.missing:
+            return False
+        return name in self.hints or source not in self._hinted
 
     def _confirmed(self, hint: Match, value: Array) -> Match | None:
         arranged = self._arranged(hint.source, hint.layout, value.shape)

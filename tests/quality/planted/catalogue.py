@@ -11,6 +11,7 @@ from planted import (
     in_runtime_load,
     in_runtime_optimization,
     in_validation,
+    tf2onnx_faults,
 )
 from planted.faults import Fault
 
@@ -25,6 +26,11 @@ FAULTS: tuple[Fault, ...] = (
     *in_runtime_execution.FAULTS,
 )
 
+"""Those of conversions from PyTorch."""
+
+TENSORFLOW_FAULTS: tuple[Fault, ...] = tf2onnx_faults.FAULTS
+"""Those of conversions from TensorFlow by tf2onnx."""
+
 
 def fault_named(name: str) -> Fault:
     """The fault of that name.
@@ -32,5 +38,5 @@ def fault_named(name: str) -> Fault:
     Raises:
         KeyError: there is none.
     """
-    found = {fault.name: fault for fault in FAULTS}
+    found = {fault.name: fault for fault in (*FAULTS, *TENSORFLOW_FAULTS)}
     return found[name]

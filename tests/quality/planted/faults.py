@@ -58,6 +58,11 @@ class Fault:
     misjudged: str | None = None
 
     @property
+    def framework(self) -> str:
+        """The source's adapter."""
+        return "tensorflow" if self.converter == "tf2onnx" else "torch"
+
+    @property
     def path(self) -> Path:
         """The model module."""
         return MODELS / self.model

@@ -52,13 +52,14 @@ def kernel_stores_in_half_precision() -> None:
 
 
 def kernel_normalizes_another_axis() -> None:
-    """A kernel of Softmax takes a negative axis for 0."""
+    """A kernel of Softmax takes the last axis, stated or not, for the first."""
 
     def rewrite(model: Any) -> None:
+        from onnx import helper
+
         for node in nodes(model, "Softmax"):
-            for attribute in node.attribute:
-                if attribute.name == "axis":
-                    attribute.i = 0
+            del node.attribute[:]
+            node.attribute.append(helper.make_attribute("axis", 0))
 
     rewrite_models(rewrite, only_optimized=False)
 

@@ -16,6 +16,8 @@ from tautomer.execution import Pool
 from tautomer.model import Report
 
 _FOLDER = str(Path(__file__).parent.parent)
+_CHECKED_IN = ("torch", "onnx-evaluation")
+"""Hosts that run `onnx.checker`: where converters have what they make evaluated."""
 
 
 def check_with(fault: Fault, pool: Pool, run_dir: Path) -> Report:
@@ -41,14 +43,19 @@ def planted(fault: Fault) -> Iterator[None]:
 
 
 def _with_fault(adapter: Adapter, fault: Fault) -> Adapter:
-    tasks = {"torch": "reference", fault.converter: "convert", "onnxruntime": "run"}
+    tasks = {fault.framework: "reference", fault.converter: "convert", "onnxruntime": "run"}
     if adapter.name not in tasks:
         return adapter
-    return replace(adapter, task=f"planted.workers:{tasks[adapter.name]}.{fault.name}", host=_host(adapter.host))
+    return replace(
+        adapter,
+        task=f"planted.workers:{tasks[adapter.name]}.{fault.name}",
+        host=_host(adapter.host),
+        evaluated_in=_host(adapter.evaluated_in) if adapter.evaluated_in is not None else None,
+    )
 
 
 def _host(host: WarmHost) -> WarmHost:
     """The same warm process, able to import the faults."""
     search = os.pathsep.join([_FOLDER, *filter(None, [os.environ.get("PYTHONPATH")])])
-    preload = (*host.preload, "planted.checker_hook") if host.name == "torch" else host.preload
+    preload = (*host.preload, "planted.checker_hook") if host.name in _CHECKED_IN else host.preload
     return replace(host, preload=preload, environment={**host.environment, "PYTHONPATH": search})

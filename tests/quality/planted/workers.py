@@ -17,9 +17,13 @@ NOTE = "planted-fault"
 """Name of the file that tells the checker's process, beside the model, which fault is planted in it."""
 
 
+_ANY = ""
+"""Key of a task that is the same for every converter and framework."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One attribute for each fault: the real adapter's task in a process that has this fault."""
+    """One attribute for each fault: the real task, by converter or framework, in a process with this fault."""
 
     tasks: dict[str, str]
     places: tuple[Where, ...]
@@ -32,7 +36,7 @@ class _Task:
         def perform(channel: Channel, **arguments: Any) -> Any:
             if fault.plant is not None and fault.where in self.places:
                 fault.plant()
-            key = fault.converter if fault.converter in self.tasks else ""
+            key = next(one for one in (fault.converter, fault.framework, _ANY) if one in self.tasks)
             result = resolve_function(self.tasks[key])(channel, **arguments)
             if fault.where is Where.CHECKER and "settings" in arguments:
                 (Path(channel.folder) / "model" / NOTE).write_text(fault.name)
@@ -41,12 +45,19 @@ class _Task:
         return perform
 
 
-reference = _Task({"": "tautomer.adapters.sources.torch_source:reference"}, (Where.SOURCE_AND_CONVERTER,))
+reference = _Task(
+    {
+        "torch": "tautomer.adapters.sources.torch_source:reference",
+        "tensorflow": "tautomer.adapters.sources.tf_source:reference",
+    },
+    (Where.SOURCE_AND_CONVERTER,),
+)
 convert = _Task(
     {
         "torch.onnx": "tautomer.adapters.converters.torch_onnx:convert",
         "torch.onnx-legacy": "tautomer.adapters.converters.torch_onnx_legacy:convert",
+        "tf2onnx": "tautomer.adapters.converters.tf2onnx_converter:convert",
     },
     (Where.SOURCE_AND_CONVERTER, Where.CONVERTER),
 )
-run = _Task({"": "tautomer.adapters.runtimes.onnxruntime_runtime:run"}, (Where.RUNTIME,))
+run = _Task({_ANY: "tautomer.adapters.runtimes.onnxruntime_runtime:run"}, (Where.RUNTIME,))

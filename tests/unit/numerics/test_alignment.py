@@ -122,3 +122,22 @@ def test_a_survey_leaves_out_what_is_found_after_all_and_what_is_constant():
     one.match("sum", exact)
     one.match("mask", np.ones((8, 16)))
     assert one.nearest() == {}
+
+
+def test_a_name_alone_does_not_stand_for_a_value_that_another_target_value_equals():
+    exact = np.abs(RANDOM.standard_normal((4, 5))) + 0.1
+    one = aligner(source("rsqrt", 1 / np.sqrt(exact)), missing=frozenset())
+    assert one.match("rsqrt", np.sqrt(exact)) is None  # what a converter puts first keeps the operator's name
+    assert one.match("reciprocal", 1 / np.sqrt(exact)) == Match("rsqrt", Layout(), confirmed=True)
+
+
+def test_a_name_alone_does_not_stand_for_a_value_that_another_target_value_comes_near():
+    exact = np.abs(RANDOM.standard_normal((4, 5))) + 0.1
+    values, missing = source("rsqrt", 1 / np.sqrt(exact)), frozenset({"rsqrt"})
+    deviating = exact * (1 + 1e-3 * RANDOM.standard_normal((4, 5)))
+    survey = aligner(values, missing=missing, survey=True)
+    survey.match("rsqrt", np.sqrt(deviating))
+    survey.match("reciprocal", 1 / np.sqrt(deviating))
+    one = aligner(values, missing=missing, hints=survey.nearest())
+    assert one.match("rsqrt", np.sqrt(deviating)) is None
+    assert one.match("reciprocal", 1 / np.sqrt(deviating)) == Match("rsqrt", Layout(), confirmed=False)

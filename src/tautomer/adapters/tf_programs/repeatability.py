@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tautomer.adapters.tf_programs.preparation import PreparedFunction
-from tautomer.adapters.torch_programs.repeatability import Variation, Varies, differing, first_difference
+from tautomer.adapters.variation import Variation, Varies, differing, first_difference
 
 
 def variations(prepared: PreparedFunction, *, index: int = 0) -> list[Variation]:

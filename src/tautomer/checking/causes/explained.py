@@ -353,14 +353,21 @@ class _Case:
         captured = blamed is not None and blamed.stage is Stage.LOAD_MODEL and not blamed.record.fragments
         if one.exact or captured:
             return None
-        for verdict in self.conversion.verdicts:
-            faults = verdict.fragment_faults()
-            if any(
-                fault.value in one.values or (fault.operator, fault.line) == (one.operator, one.line)
-                for fault in faults
-            ):
-                return verdict
-        return None
+        faults = {verdict.name: verdict.fragment_faults() for verdict in self.conversion.verdicts}
+        # Passes rename values, and what a node was made for may be less than what its fragment spans.
+        mine = [fault for found in faults.values() for fault in found if fault.value in one.values]
+        places = {(fault.operator, fault.line) for fault in mine} | {(one.operator, one.line)}
+        return next(
+            (
+                verdict
+                for verdict in self.conversion.verdicts
+                if any(
+                    fault.value in one.values or (fault.operator, fault.line) in places
+                    for fault in faults[verdict.name]
+                )
+            ),
+            None,
+        )
 
     def _with_contradiction(self, suspect: Suspect) -> Finding:
         """A deviation that no operator was found for: where the graph states a shape wrongly, that is its cause."""

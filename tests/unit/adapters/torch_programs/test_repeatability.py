@@ -7,7 +7,8 @@ import textwrap
 import numpy as np
 import pytest
 
-from tautomer.adapters.torch_programs.repeatability import Varies, differing, first_difference, variations
+from tautomer.adapters.torch_programs.repeatability import variations
+from tautomer.adapters.variation import Varies, differing, first_difference
 from tautomer.errors import UserCodeError
 from tautomer.model import Tensor
 
