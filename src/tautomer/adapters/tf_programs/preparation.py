@@ -179,11 +179,11 @@ class PreparedFunction:
         """
         if self._frozen is None:
             concrete = self.concrete()
-            inputs, outputs = self._interface(concrete)
+            inputs, outputs = self.interface(concrete)
             self._frozen = freeze(concrete, inputs, outputs, self.program.path, self.program.layer_lines)
         return self._frozen
 
-    def _interface(self, concrete: Any) -> tuple[dict[str, str], dict[str, str]]:
+    def interface(self, concrete: Any) -> tuple[dict[str, str], dict[str, str]]:
         """Tensor names of the inputs and the outputs, by path."""
         own = [one.name for one in concrete.inputs][: len(self._specs)]
         names = [one.name for one in concrete.outputs]
