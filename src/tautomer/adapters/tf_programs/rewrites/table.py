@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from tautomer.adapters.tf_programs.rewrites import control
+from tautomer.adapters.tf_programs.rewrites import (
+    arrangement,
+    choices,
+    control,
+    convolutions,
+    integers,
+    reductions,
+    resampling,
+    segments,
+    special,
+)
 from tautomer.adapters.tf_programs.rewrites.rule import Table
 
 TABLE = Table()
-for _one in (control,):
+for _one in (
+    arrangement,
+    choices,
+    control,
+    convolutions,
+    integers,
+    reductions,
+    resampling,
+    segments,
+    special,
+):
     TABLE.update(_one.TABLE)

@@ -1,0 +1,104 @@
+"""Means, norms and running logarithms of sums."""
+
+# The names, the number and the order of arguments are those of the operators.
+# ruff: noqa: A002
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tautomer.adapters.tf_programs.rewrites.choosing import chosen
+from tautomer.adapters.tf_programs.rewrites.rule import Table
+
+TABLE = Table()
+
+_WIDE = "float32 and float64"
+
+
+def is_wide(value: Any) -> bool:
+    """Whether a tensor holds numbers of 32 or 64 bits."""
+    return bool(value.dtype in (tf.float32, tf.float64))
+
+
+@TABLE.rewrite(
+    "Mean",
+    bound_u=4,
+    source="the sum divided by the number of elements: of nothing it is 0 / 0",
+    note=_WIDE,
+)
+def mean(input: Any, reduction_indices: Any, *, keep_dims: bool = False) -> Any:
+    """A sum, divided by how many elements it is of."""
+    axes = tf.get_static_value(reduction_indices)
+    if axes is None or input.shape.rank is None or not is_wide(input):
+        return NotImplemented
+    axes = sorted({int(one) % input.shape.rank for one in np.reshape(axes, [-1])}) if input.shape.rank else []
+    sizes = [input.shape[axis] for axis in axes]
+    if None in sizes:
+        count = tf.cast(tf.reduce_prod(tf.gather(tf.shape(input), axes)), input.dtype)
+    else:
+        count = tf.constant(float(np.prod(sizes)), input.dtype)
+    return tf.reduce_sum(input, axes, keepdims=keep_dims) / count
+
+
+@TABLE.rewrite("L2Loss", bound_u=8, source="the operator's definition: half the sum of squares", note=_WIDE)
+def l2_loss(t: Any) -> Any:
+    """Half the sum of the squares."""
+    return tf.reduce_sum(t * t) * 0.5 if is_wide(t) else NotImplemented
+
+
+@TABLE.rewrite(
+    "EuclideanNorm", bound_u=8, source="the operator's definition: the root of the sum of squares", note=_WIDE
+)
+def euclidean_norm(input: Any, reduction_indices: Any, *, keep_dims: bool = False) -> Any:
+    """The root of the sum of the squares."""
+    if not is_wide(input):
+        return NotImplemented
+    return tf.sqrt(tf.reduce_sum(input * input, reduction_indices, keepdims=keep_dims))
+
+
+@TABLE.rewrite("AccumulateNV2", bound_u=0, source="the operator's definition: the sum of its inputs", note=_WIDE)
+def accumulate(inputs: Any, *, shape: Any = None) -> Any:
+    """The sum of tensors, the first to the last."""
+    if not is_wide(inputs[0]):
+        return NotImplemented
+    total = inputs[0]
+    for one in inputs[1:]:
+        total = total + one
+    return total + tf.zeros_like(total) if len(inputs) == 1 else total
+
+
+@TABLE.rewrite(
+    "CumulativeLogsumexp",
+    bound_u=64,
+    source="log sum exp(x - m) + m with m the largest of what is summed",
+    note=f"{_WIDE}, where axis and length are constants; costs the square of the length",
+)
+def cumulative_logsumexp(x: Any, axis: Any, *, exclusive: bool = False, reverse: bool = False) -> Any:
+    """The logarithm of the sum of exponentials up to each place."""
+    place = tf.get_static_value(axis)
+    if place is None or x.shape.rank is None or not is_wide(x):
+        return NotImplemented
+    at = int(place) % x.shape.rank
+    count = x.shape[at]
+    if not count:
+        return NotImplemented
+    rows, columns = np.ogrid[:count, :count]
+    taken = rows >= columns if not reverse else rows <= columns
+    if exclusive:
+        taken = taken & (rows != columns)
+    rest = [1] * (x.shape.rank - at - 1)
+    lowest = tf.constant(-np.inf, x.dtype)
+    each = chosen(taken.reshape(count, count, *rest), tf.expand_dims(x, at), lowest)
+    largest = tf.reduce_max(each, at + 1, keepdims=True)
+    base = chosen(tf.math.is_inf(largest), tf.zeros([], x.dtype), largest)
+    total = tf.reduce_sum(tf.exp(each - base), at + 1)
+    result = tf.math.log(total) + tf.squeeze(base, at + 1)
+    nothing = ~taken.any(1)
+    if nothing.any():
+        result = chosen(
+            np.broadcast_to(~nothing.reshape(count, *rest), [count, *rest]), result, tf.constant(x.dtype.min, x.dtype)
+        )
+    return result
