@@ -24,9 +24,11 @@ from tautomer.checking.verdicts import values_of
 from tautomer.execution import Runner, RunStore
 from tautomer.model import ArtifactKind, CheckSettings, Completed, Report
 
-REWRITING_TASK = "tautomer.adapters.torch_programs.rewrites.conversion:convert"
-REWRITING_CONVERTER = "torch.onnx"
-"""The converter whose captured program can be rewritten."""
+REWRITING_TASKS = {
+    "torch.onnx": "tautomer.adapters.torch_programs.rewrites.conversion:convert",
+    "tf2onnx": "tautomer.adapters.tf_programs.rewrites.conversion:convert",
+}
+"""By converter, the task that rewrites the source's program on its way through it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,9 @@ class TrialBench:
         Raises:
             MisuseError: the source cannot be used.
         """
-        if self._converter is None or self._converter.name != REWRITING_CONVERTER or self.source.truth is None:
+        if self._converter is None or self._converter.name not in REWRITING_TASKS or self.source.truth is None:
             return None
-        converter = replace(self._converter, task=REWRITING_TASK)
+        converter = replace(self._converter, task=REWRITING_TASKS[self._converter.name])
         settings = replace(self._settings, options={**self._settings.options, "rewrite": dict(request)})
         conversion = convert(
             self._bench, converter, spec=self._spec, source=self.source, settings=settings, listener=self._listener

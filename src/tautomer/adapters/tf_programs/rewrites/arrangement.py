@@ -81,10 +81,8 @@ def matrix_set_diag(input: Any, diagonal: Any) -> Any:
         return NotImplemented
     eye = np.eye(rows, columns, dtype=bool)
     along = tf.expand_dims(diagonal, -1) if rows <= columns else tf.expand_dims(diagonal, -2)
-    on = chosen(eye, along + tf.zeros([rows, columns], input.dtype), tf.zeros([], input.dtype))
+    on = chosen(eye, along, tf.zeros([], input.dtype))
     beside = chosen(~eye, input, tf.zeros([], input.dtype))
-    if tf.get_static_value(diagonal) is not None:
-        return chosen(~eye, input, diagonal)
     return on + beside
 
 
@@ -127,10 +125,16 @@ def shape_n(input: Any, *, out_type: Any = tf.int32) -> Any:
     return [tf.shape(one, out_type) for one in input]
 
 
-@TABLE.rewrite("Snapshot", "PreventGradient", "DeepCopy", bound_u=0, source=_DEFINED)
-def same(**inputs: Any) -> Any:
+@TABLE.rewrite("Snapshot", "PreventGradient", bound_u=0, source=_DEFINED)
+def same(input: Any, *, message: str = "") -> Any:
     """The tensor itself."""
-    return tf.identity(inputs.get("input", inputs.get("x")))
+    return tf.identity(input)
+
+
+@TABLE.rewrite("DeepCopy", bound_u=0, source=_DEFINED)
+def same_numbers(x: Any) -> Any:
+    """The tensor itself."""
+    return tf.identity(x)
 
 
 _COLOURS = "TensorFlow, core/kernels/image/colorspace_op.h"

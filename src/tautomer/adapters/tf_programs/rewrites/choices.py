@@ -141,9 +141,9 @@ def upper_bound(sorted_inputs: Any, values: Any, *, out_type: Any = tf.int32) ->
     return tf.reduce_sum(1 - tf.cast(above, out_type), -1)
 
 
-@TABLE.rewrite("ApproximateEqual", bound_u=0, source="the operator's definition: |x - y| < tolerance")
+@TABLE.rewrite("ApproximateEqual", bound_u=0, source="TensorFlow's kernel: |x - y| is at most the tolerance")
 def approximate_equal(x: Any, y: Any, *, tolerance: float = 1e-5) -> Any:
     """A comparison of the distance."""
     if x.dtype not in (tf.float32, tf.float64):
         return NotImplemented
-    return tf.abs(x - y) < tf.constant(tolerance, x.dtype)
+    return tf.abs(x - y) <= tf.constant(tolerance, x.dtype)

@@ -22,7 +22,7 @@ def chosen(condition: Any, x: Any, y: Any) -> Any:
         marked = tf.where(condition, tf.constant(np.inf), tf.constant(0.0))
         return tf.where(tf.math.is_inf(marked), x, y)
     if not np.any(known):
-        return y + tf.zeros_like(x)
-    if instead is not None:
+        x = tf.zeros_like(x)  # a product with the condition is then finite
+    elif instead is not None:
         y = tf.constant(np.where(known, np.inf, instead), x.dtype)  # where x is chosen, anything may stand here
     return tf.where(condition, x, y)

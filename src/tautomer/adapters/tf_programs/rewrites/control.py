@@ -1,5 +1,8 @@
 """Branches chosen by number, and loops of a known number of steps."""
 
+# The names, the number and the order of arguments are those of the operators.
+# ruff: noqa: A002
+
 from __future__ import annotations
 
 from typing import Any

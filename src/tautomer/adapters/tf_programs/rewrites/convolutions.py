@@ -1,7 +1,7 @@
 """Transposed convolutions to any size, and morphology."""
 
 # The names, the number and the order of arguments are those of the operators.
-# ruff: noqa: A002
+# ruff: noqa: A002, PLR0917
 
 from __future__ import annotations
 

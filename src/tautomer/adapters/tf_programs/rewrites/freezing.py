@@ -1,4 +1,4 @@
-"""Freeze a function for rewriting: as for its conversion, but with every kind of control flow left as it was written."""
+"""Freeze a function for rewriting: as for its conversion, but with all control flow left as it was written."""
 
 from __future__ import annotations
 

@@ -29,13 +29,13 @@ def is_wide(value: Any) -> bool:
     source="the sum divided by the number of elements: of nothing it is 0 / 0",
     note=_WIDE,
 )
-def mean(input: Any, reduction_indices: Any, *, keep_dims: bool = False) -> Any:
+def mean(input: Any, axis: Any, *, keep_dims: bool = False) -> Any:
     """A sum, divided by how many elements it is of."""
-    axes = tf.get_static_value(reduction_indices)
+    axes = tf.get_static_value(axis)
     if axes is None or input.shape.rank is None or not is_wide(input):
         return NotImplemented
-    axes = sorted({int(one) % input.shape.rank for one in np.reshape(axes, [-1])}) if input.shape.rank else []
-    sizes = [input.shape[axis] for axis in axes]
+    axes = sorted({int(one) % input.shape.rank for one in np.reshape(axes, [-1])})
+    sizes = [input.shape[one] for one in axes]
     if None in sizes:
         count = tf.cast(tf.reduce_prod(tf.gather(tf.shape(input), axes)), input.dtype)
     else:
@@ -52,29 +52,18 @@ def l2_loss(t: Any) -> Any:
 @TABLE.rewrite(
     "EuclideanNorm", bound_u=8, source="the operator's definition: the root of the sum of squares", note=_WIDE
 )
-def euclidean_norm(input: Any, reduction_indices: Any, *, keep_dims: bool = False) -> Any:
+def euclidean_norm(input: Any, axis: Any, *, keep_dims: bool = False) -> Any:
     """The root of the sum of the squares."""
     if not is_wide(input):
         return NotImplemented
-    return tf.sqrt(tf.reduce_sum(input * input, reduction_indices, keepdims=keep_dims))
-
-
-@TABLE.rewrite("AccumulateNV2", bound_u=0, source="the operator's definition: the sum of its inputs", note=_WIDE)
-def accumulate(inputs: Any, *, shape: Any = None) -> Any:
-    """The sum of tensors, the first to the last."""
-    if not is_wide(inputs[0]):
-        return NotImplemented
-    total = inputs[0]
-    for one in inputs[1:]:
-        total = total + one
-    return total + tf.zeros_like(total) if len(inputs) == 1 else total
+    return tf.sqrt(tf.reduce_sum(input * input, axis, keepdims=keep_dims))
 
 
 @TABLE.rewrite(
     "CumulativeLogsumexp",
     bound_u=64,
     source="log sum exp(x - m) + m with m the largest of what is summed",
-    note=f"{_WIDE}, where axis and length are constants; costs the square of the length",
+    note=f"{_WIDE}, where axis and length are constants; costs the square of the length; NaN stays NaN",
 )
 def cumulative_logsumexp(x: Any, axis: Any, *, exclusive: bool = False, reverse: bool = False) -> Any:
     """The logarithm of the sum of exponentials up to each place."""

@@ -11,7 +11,7 @@ from tautomer.adapters.tf_programs.rewrites.rule import Table, static
 
 TABLE = Table()
 
-_KNOWN = "where the sizes of images are constants; infinities and NaN spread along rows and columns; evaluate the matrices once"
+_KNOWN = "where the sizes of images are constants; infinities and NaN spread along rows and columns"
 
 
 def scale_of(size: int, out: int, align_corners: bool) -> Any:
@@ -40,7 +40,7 @@ def bilinear_matrix(size: int, out: int, align_corners: bool, half_pixel_centers
 
 
 def bicubic_matrix(size: int, out: int, align_corners: bool, half_pixel_centers: bool) -> Any:
-    """Weights of the four pixels around each place, out of TensorFlow's table of 1024 steps. Shapes: `-> (out, size)`."""
+    """Weights of the four pixels around each place, out of TensorFlow's table. Shapes: `-> (out, size)`."""
     a = -0.5 if half_pixel_centers else -0.75
     near = (np.arange(1025) / 1024).astype(np.float32).astype(np.float64)
     far = near + 1
@@ -75,7 +75,10 @@ def area_matrix(size: int, out: int, align_corners: bool) -> Any:
 
 
 def resampled(images: Any, rows: Any, columns: Any) -> Any:
-    """Images with each new pixel a weighted sum. Shapes: `images (N, H, W, C), rows (h, H), columns (w, W) -> (N, h, w, C)`."""
+    """Images with each new pixel a weighted sum.
+
+    Shapes: `images (N, H, W, C), rows (h, H), columns (w, W) -> (N, h, w, C)`
+    """
     plain = tf.cast(images, tf.float32) if images.dtype != tf.float64 else images
     along = tf.transpose(plain, [0, 3, 1, 2])
     along = tf.matmul(tf.matmul(tf.constant(rows, plain.dtype), along), tf.constant(columns.T, plain.dtype))
@@ -128,7 +131,7 @@ def resize_bicubic(images: Any, size: Any, *, align_corners: bool = False, half_
 def resize_area(images: Any, size: Any, *, align_corners: bool = False) -> Any:
     """A product with a matrix for each axis."""
     sizes = known_sizes(images, size)
-    if sizes is None:
+    if sizes is None or (align_corners and any(sizes[at] == 1 < sizes[2 + at] for at in range(2))):
         return NotImplemented
     rows = area_matrix(sizes[0], sizes[2], align_corners)
     return resampled(images, rows, area_matrix(sizes[1], sizes[3], align_corners))

@@ -26,8 +26,13 @@ def spread(data: Any, places: Any, count: int, neutral: Any) -> Any:
 
     Shapes: `data (N, ...), places (N) -> (count, N, ...)`
     """
-    own = tf.equal(np.arange(count, dtype=np.int64)[:, None], tf.cast(places, tf.int64)[None, :])
-    own = tf.reshape(own, tf.concat([tf.shape(own), tf.ones([data.shape.rank - 1], tf.int32)], 0))
+    known, every = tf.get_static_value(places), np.arange(count, dtype=np.int64)[:, None]
+    inner = [1] * (data.shape.rank - 1)
+    if known is not None:
+        own = np.equal(every, known[None, :]).reshape(count, len(known), *inner)
+    else:
+        own = tf.equal(every, tf.cast(places, tf.int64)[None, :])
+        own = tf.reshape(own, tf.concat([tf.shape(own), tf.constant(inner, tf.int32)], 0))
     return chosen(own, data[None], tf.constant(neutral, data.dtype))
 
 
@@ -41,8 +46,9 @@ def with_one_more(spread_out: Any, neutral: Any) -> Any:
 def _flat(data: Any, segment_ids: Any) -> tuple[Any, Any]:
     """With one axis in the place of those of the places."""
     rank = segment_ids.shape.rank
-    inner = tf.shape(data)[rank:]
-    return tf.reshape(data, tf.concat([[-1], inner], 0)), tf.reshape(segment_ids, [-1])
+    known, inner = tf.get_static_value(segment_ids), tf.shape(data)[rank:]
+    places = tf.reshape(segment_ids, [-1]) if known is None else tf.constant(known.reshape(-1))
+    return tf.reshape(data, tf.concat([[tf.size(segment_ids)], inner], 0)), places
 
 
 def _by_segment(data: Any, segment_ids: Any, num_segments: Any, neutral: Any, combine: Any) -> Any:
@@ -54,13 +60,13 @@ def _by_segment(data: Any, segment_ids: Any, num_segments: Any, neutral: Any, co
     return combine(with_one_more(spread(elements, places, int(count), neutral), neutral), 1)
 
 
-@TABLE.rewrite("UnsortedSegmentSum", "SegmentSumV2", bound_u=2, source=_DEFINED, note=_SIZES)
+@TABLE.rewrite("UnsortedSegmentSum", bound_u=2, source=_DEFINED, note=_SIZES)
 def segment_sum(data: Any, segment_ids: Any, num_segments: Any) -> Any:
     """The sum of what belongs to each place."""
     return _by_segment(data, segment_ids, num_segments, 0, tf.reduce_sum)
 
 
-@TABLE.rewrite("UnsortedSegmentProd", "SegmentProdV2", bound_u=16, source=_DEFINED, note=_SIZES)
+@TABLE.rewrite("UnsortedSegmentProd", bound_u=16, source=_DEFINED, note=_SIZES)
 def segment_prod(data: Any, segment_ids: Any, num_segments: Any) -> Any:
     """The product of what belongs to each place."""
     return _by_segment(data, segment_ids, num_segments, 1, tf.reduce_prod)
@@ -68,7 +74,6 @@ def segment_prod(data: Any, segment_ids: Any, num_segments: Any) -> Any:
 
 @TABLE.rewrite(
     "UnsortedSegmentMax",
-    "SegmentMaxV2",
     bound_u=0,
     source=f"{_DEFINED}; the lowest finite number where nothing belongs",
     note=_SIZES,
@@ -80,7 +85,6 @@ def segment_max(data: Any, segment_ids: Any, num_segments: Any) -> Any:
 
 @TABLE.rewrite(
     "UnsortedSegmentMin",
-    "SegmentMinV2",
     bound_u=0,
     source=f"{_DEFINED}; the largest finite number where nothing belongs",
     note=_SIZES,
@@ -93,6 +97,9 @@ def segment_min(data: Any, segment_ids: Any, num_segments: Any) -> Any:
 def _flat_places(indices: Any, sizes: Any) -> Any:
     """Numbers of places in a tensor of these sizes, from their coordinates."""
     strides = [int(np.prod(sizes[at + 1 :])) for at in range(len(sizes))]
+    known = tf.get_static_value(indices)
+    if known is not None:
+        return tf.constant((known.astype(np.int64) @ np.array(strides, np.int64)).reshape(-1))
     return tf.reshape(tf.reduce_sum(tf.cast(indices, tf.int64) * np.array(strides, np.int64), -1), [-1])
 
 
@@ -103,7 +110,7 @@ def _scattered(indices: Any, updates: Any, shape: Any, neutral: Any, combine: An
     depth = indices.shape[-1]
     outer, inner = list(shape[:depth]), list(shape[depth:])
     places = _flat_places(indices, outer)
-    elements = tf.reshape(updates, [-1, *inner])
+    elements = tf.reshape(updates, tf.concat([tf.reshape(tf.size(places), [1]), tf.constant(inner, tf.int32)], 0))
     count = int(np.prod(outer))
     return tf.reshape(combine(with_one_more(spread(elements, places, count, neutral), neutral), 1), shape)
 

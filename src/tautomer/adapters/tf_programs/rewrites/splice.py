@@ -6,6 +6,7 @@ control flow that stays are traced in the same way; a rewrite of control flow ca
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,7 @@ import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
 from tautomer.adapters.rewrite_rules import RewriteFunction
-from tautomer.adapters.tf_programs.graph_plan import Edge, GraphPlan, NodePlan, edge_of
+from tautomer.adapters.tf_programs.graph_plan import Edge, GraphPlan, NodePlan, attribute_value, edge_of
 from tautomer.adapters.tf_programs.interpreter import CONTROL, execute
 from tautomer.adapters.tf_programs.operators import RANDOM, SEEDED_RANDOM
 from tautomer.adapters.tf_programs.rewrites.freezing import FunctionalGraph
@@ -185,15 +186,15 @@ class _Retracing:
         graph = tf.compat.v1.get_default_graph()
         before, count = len(graph.get_operations()), len(self.replaced)
         with tf.name_scope(f"{node.name}/rewritten/"):
-            arguments, shown = self._arguments(plan, node, [self._seen(one) for one in inputs])
-            answer = function(**arguments)
+            operands, attributes, shown = self._arguments(plan, node, [self._seen(one) for one in inputs])
+            answer = function(*operands.values(), **attributes)
+        names = list(inspect.signature(function).parameters)[: len(operands)]
+        shown = [*(f"{one}=..." for one in names), *shown]
         if answer is NotImplemented:
             del self.replaced[count:]
             return None
-        if isinstance(answer, TensorList) or tf.is_tensor(answer):
-            results = [answer]
-        else:
-            results = list(answer)
+        single = isinstance(answer, TensorList) or tf.is_tensor(answer)
+        results = [answer] if single else list(answer)
         _verify(node, results)
         if len(results) == 1 and tf.is_tensor(results[0]):
             results = [tf.identity(results[0], name=node.name)]
@@ -201,37 +202,40 @@ class _Retracing:
         self.replaced.insert(count, Replaced(node.name, node.op, operations, tuple(shown)))
         return results
 
-    def _arguments(self, plan: GraphPlan, node: NodePlan, inputs: list[Any]) -> tuple[dict[str, Any], list[str]]:
-        """What `tf.raw_ops` takes of the operator: tensors, and attributes that they do not tell; and those in text."""
+    def _arguments(
+        self, plan: GraphPlan, node: NodePlan, inputs: list[Any]
+    ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+        """What `tf.raw_ops` takes of the operator: tensors by argument, attributes that they do not tell, and as text
+        those of the attributes that a person has to give."""
         definition = op_def_registry.get(node.op)
-        arguments: dict[str, Any] = {}
+        operands: dict[str, Any] = {}
         told = set()
         remaining = iter(inputs)
         for one in definition.input_arg:
             told |= {one.type_attr, one.number_attr, one.type_list_attr}
-            several = one.number_attr or one.type_list_attr
             if one.number_attr:
-                arguments[one.name] = [next(remaining) for _ in range(int(node.attributes[one.number_attr]))]
-            elif several:
-                arguments[one.name] = [next(remaining) for _ in node.attributes[one.type_list_attr]]
+                operands[one.name] = [next(remaining) for _ in range(int(node.attributes[one.number_attr]))]
+            elif one.type_list_attr:
+                operands[one.name] = [next(remaining) for _ in node.attributes[one.type_list_attr]]
             else:
-                arguments[one.name] = next(remaining)
-        shown = [f"{one}=..." for one in arguments]
+                operands[one.name] = next(remaining)
+        attributes: dict[str, Any] = {}
+        shown = []
         for attribute in definition.attr:
             if attribute.name in told:
                 continue
             value = node.attributes.get(attribute.name)
             if attribute.type == "func":
-                arguments[attribute.name] = self._callable(plan, str(value))
+                attributes[attribute.name] = self._callable(plan, str(value))
                 shown.append(f"{attribute.name}=...")
             elif attribute.type == "list(func)":
-                arguments[attribute.name] = [self._callable(plan, str(one)) for one in value]
+                attributes[attribute.name] = [self._callable(plan, str(one)) for one in value]
                 shown.append(f"{attribute.name}=[...]")
             else:
-                arguments[attribute.name] = value.decode() if isinstance(value, bytes) else value
-                if attribute.name not in _UNSAID:
-                    shown.append(f"{attribute.name}={_text(arguments[attribute.name])}")
-        return arguments, shown
+                attributes[attribute.name] = value.decode() if isinstance(value, bytes) else value
+                if attribute.name not in _UNSAID and not _is_default(attribute, value):
+                    shown.append(f"{attribute.name}={_text(attributes[attribute.name])}")
+        return operands, attributes, shown
 
     def _callable(self, plan: GraphPlan, name: str) -> Callable[..., list[Any]]:
         """A function of the library as one that is traced where it is called."""
@@ -245,7 +249,8 @@ class _Retracing:
 
     def _remade_control(self, plan: GraphPlan, node: NodePlan, inputs: list[Any]) -> list[Any]:
         """Control flow that stays, with its functions traced anew."""
-        arguments, _ = self._arguments(plan, node, inputs)
+        by_name, attributes, _ = self._arguments(plan, node, inputs)
+        arguments = {**by_name, **attributes}
         definition = op_def_registry.get(node.op)
         operands = inputs[1:] if "If" in node.op or "Case" in node.op else inputs
         looping = "While" in node.op
@@ -276,6 +281,10 @@ class _Retracing:
             if not shapes and looping and body.results[number : number + 1] != ((argument, 0),):
                 shape = tf.TensorShape(None)
             yield tf.TensorSpec(shape, operand.dtype)
+
+
+def _is_default(attribute: Any, value: Any) -> bool:
+    return bool(attribute.HasField("default_value") and attribute_value(attribute.default_value) == value)
 
 
 def _text(value: Any) -> str:
