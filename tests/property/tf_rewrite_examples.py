@@ -35,7 +35,7 @@ class Draw:
     def special(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
         """Numbers of every magnitude, with zeros of both signs, infinities, NaN and equal elements."""
         kind = np.dtype(dtype) if dtype is not None else self.dtype
-        if kind == bool:
+        if kind.kind == "b":
             return self.rng.integers(0, 2, shape).astype(bool)
         if kind.kind in "iu":
             limits = np.iinfo(kind)
@@ -281,16 +281,17 @@ def or_one(result: Any, **_: Any) -> Any:
 
 
 def of_gamma(result: Any, x: Any) -> Any:
-    """What Stirling's formula adds up: numbers near 16, or near the argument."""
-    return np.abs(result) + 16.0 + np.abs(np.asarray(x, np.float64)) * 0 + _near_poles(x)
+    """What the series adds up: numbers near 16; reflection is as exact as the distance from a pole."""
+    return np.abs(result) + 16.0 + _near_poles(np.asarray(x, np.float64))
 
 
-def _near_poles(x: Any) -> Any:
-    wide = np.asarray(x, np.float64)
+def _near_poles(wide: Any) -> Any:
+    """How much the place relative to a pole, and with it the result, turns on the rounding of the argument."""
     with np.errstate(all="ignore"):
         apart = np.abs(wide - np.round(wide))
         turned = np.abs(wide) / np.maximum(apart, 1e-300)
-    return np.where((wide < 0.5) & np.isfinite(turned), np.minimum(turned, 1e30) * (1 + 1 / np.maximum(apart, 1e-30)), 0.0)
+        steep = np.minimum(turned, 1e30) * (1 + 1 / np.maximum(apart, 1e-30))
+    return np.where((wide < 0.5) & np.isfinite(turned), steep, 0.0)
 
 
 def gamma_argument(d: Draw) -> Arguments:

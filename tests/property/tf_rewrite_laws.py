@@ -1,4 +1,4 @@
-"""For each TensorFlow operator with a rewrite: how its arguments are made, and the scale that the bound is stated on."""
+"""For each TensorFlow operator with a rewrite: how its arguments are made, and on what scale its bound is stated."""
 
 from __future__ import annotations
 

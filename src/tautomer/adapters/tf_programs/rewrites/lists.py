@@ -11,6 +11,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tautomer.adapters.rewrite_rules import RewriteFunction
+
 UNROLLED_STEPS = 256
 """The most elements of a list that are written out."""
 
@@ -114,7 +116,7 @@ def _pop_back(input_handle: Any, element_shape: Any, *, element_dtype: Any) -> A
     return NotImplemented if item is NotImplemented else (TensorList(input_handle.items[:-1]), item)
 
 
-LIST_FUNCTIONS = {
+LIST_FUNCTIONS: dict[str, RewriteFunction] = {
     "EmptyTensorList": _empty,
     "TensorListFromTensor": _from_tensor,
     "TensorListGetItem": _get_item,

@@ -12,15 +12,11 @@ import tensorflow as tf
 
 from tautomer.adapters.tf_programs.rewrites.choosing import chosen
 from tautomer.adapters.tf_programs.rewrites.rule import Table
+from tautomer.adapters.tf_programs.rewrites.special import is_wide
 
 TABLE = Table()
 
 _WIDE = "float32 and float64"
-
-
-def is_wide(value: Any) -> bool:
-    """Whether a tensor holds numbers of 32 or 64 bits."""
-    return bool(value.dtype in (tf.float32, tf.float64))
 
 
 @TABLE.rewrite(

@@ -206,7 +206,8 @@ class _Retracing:
         self, plan: GraphPlan, node: NodePlan, inputs: list[Any]
     ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
         """What `tf.raw_ops` takes of the operator: tensors by argument, attributes that they do not tell, and as text
-        those of the attributes that a person has to give."""
+        those of the attributes that a person has to give.
+        """
         definition = op_def_registry.get(node.op)
         operands: dict[str, Any] = {}
         told = set()
@@ -224,7 +225,7 @@ class _Retracing:
         for attribute in definition.attr:
             if attribute.name in told:
                 continue
-            value = node.attributes.get(attribute.name)
+            value: Any = node.attributes.get(attribute.name)
             if attribute.type == "func":
                 attributes[attribute.name] = self._callable(plan, str(value))
                 shown.append(f"{attribute.name}=...")
@@ -255,7 +256,7 @@ class _Retracing:
         operands = inputs[1:] if "If" in node.op or "Case" in node.op else inputs
         looping = "While" in node.op
         for attribute in definition.attr:
-            names = node.attributes.get(attribute.name)
+            names: Any = node.attributes.get(attribute.name)
             if attribute.type == "func":
                 arguments[attribute.name] = self._concrete(plan, str(names), operands, looping=looping)
             elif attribute.type == "list(func)":
