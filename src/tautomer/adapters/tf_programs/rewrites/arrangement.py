@@ -72,7 +72,10 @@ def matrix_diag_part(input: Any) -> Any:
 
 
 @TABLE.rewrite(
-    "MatrixSetDiag", bound_u=0, source=_DIAGONAL, note="numbers, where the shape of the matrices is constant"
+    "MatrixSetDiag",
+    bound_u=0,
+    source=_DIAGONAL,
+    note="floating-point numbers, where the shape of the matrices is constant; a zero loses its sign",
 )
 def matrix_set_diag(input: Any, diagonal: Any) -> Any:
     """Matrices with another diagonal."""

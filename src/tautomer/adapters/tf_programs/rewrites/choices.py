@@ -71,7 +71,7 @@ def matrix_band_part(input: Any, num_lower: Any, num_upper: Any) -> Any:
     keep = ((int(lower) < 0) | (rows - columns <= int(lower))) & ((int(upper) < 0) | (columns - rows <= int(upper)))
     if input.dtype == tf.bool:
         return tf.logical_and(input, keep)
-    return input + tf.zeros_like(input) if keep.all() else chosen(keep, input, tf.zeros([], input.dtype))
+    return tf.identity(input) if keep.all() else chosen(keep, input, tf.zeros([], input.dtype))
 
 
 def _in_top(predictions: Any, targets: Any, k: Any) -> Any:
