@@ -28,6 +28,20 @@ SEVERAL = """
         return abs(x), np.array([7, -7, -1, 6], "i4")
 """
 
+RECURRENT = """
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    def model():
+        x = keras.Input((4, 3), batch_size=2)
+        y = keras.layers.LSTM(5, return_sequences=True)(x)
+        return keras.Model(x, keras.layers.Lambda(lambda z: tf.nn.gelu(z))(keras.layers.GRU(3)(y)))
+
+    def inputs():
+        return (np.random.default_rng(0).standard_normal((2, 4, 3)).astype("f"),)
+"""
+
 
 def test_a_rewrite_of_an_operator_in_a_branch_is_found_beside_another_fault_and_the_patched_model_is_right(
     write_module, run_dir, tmp_path, pool
@@ -49,3 +63,11 @@ def test_a_rewrite_of_an_operator_in_a_branch_is_found_beside_another_fault_and_
     )
     outputs = session.run(None, given)
     assert any(one.dtype == np.int32 and (one == -3).all() for one in outputs)
+
+
+def test_loops_and_layers_that_are_not_rewritten_are_converted_as_before(write_module, run_dir, tmp_path, pool):
+    path = write_module(RECURRENT, "recurrent.py")
+    settings = CheckSettings(run_dir=run_dir, keep=Keep.NONE)
+    [finding, *_] = run_check(path, settings, runner=pool).report.reports[0].findings
+    found = find_rewrite(finding, path, settings, pool, folder=tmp_path / "patched")
+    assert [(one.operators, one.outcome) for one in found] == [(("Erfc",), Outcome.EQUIVALENT)]

@@ -24,11 +24,25 @@ from tautomer.checking.verdicts import values_of
 from tautomer.execution import Runner, RunStore
 from tautomer.model import ArtifactKind, CheckSettings, Completed, Report
 
-REWRITING_TASKS = {
-    "torch.onnx": "tautomer.adapters.torch_programs.rewrites.conversion:convert",
-    "tf2onnx": "tautomer.adapters.tf_programs.rewrites.conversion:convert",
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """How a converter's program is rewritten.
+
+    Attributes:
+        task: that converts with a rewrite.
+        methods: that it knows.
+    """
+
+    task: str
+    methods: tuple[str, ...]
+
+
+REWRITINGS = {
+    "torch.onnx": Rewriting("tautomer.adapters.torch_programs.rewrites.conversion:convert", ("table", "decomposition")),
+    "tf2onnx": Rewriting("tautomer.adapters.tf_programs.rewrites.conversion:convert", ("table",)),
 }
-"""By converter, the task that rewrites the source's program on its way through it."""
+"""By converter; of the others only the graph can be patched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +105,12 @@ class TrialBench:
         Raises:
             MisuseError: the source cannot be used.
         """
-        if self._converter is None or self._converter.name not in REWRITING_TASKS or self.source.truth is None:
+        rewriting = REWRITINGS.get(self._converter.name) if self._converter is not None else None
+        if self._converter is None or rewriting is None or request["method"] not in rewriting.methods:
             return None
-        converter = replace(self._converter, task=REWRITING_TASKS[self._converter.name])
+        if self.source.truth is None:
+            return None
+        converter = replace(self._converter, task=rewriting.task)
         settings = replace(self._settings, options={**self._settings.options, "rewrite": dict(request)})
         conversion = convert(
             self._bench, converter, spec=self._spec, source=self.source, settings=settings, listener=self._listener

@@ -160,24 +160,30 @@ class _Retracing:
         if not outputs or node.op in RANDOM | SEEDED_RANDOM or op_def_registry.get(node.op).is_stateful:
             return
         known = [self._value(one) for one in inputs]
-        if not inputs or any(one is None or one.size > LARGEST_FOLDED for one in known):
-            found = [tf.get_static_value(one) for one in outputs]  # sizes that the shape of an input tells
-        else:
-            with tf.init_scope():
-                eager = [tf.constant(one, source.dtype) for one, source in zip(known, inputs, strict=True)]
+        if not inputs or any(one is None for one in known):
+            return
+        with tf.init_scope():
+            eager = [tf.constant(one, source.dtype) for one, source in zip(known, inputs, strict=True)]
+            try:
                 found = [one.numpy() for one in execute(node, eager, lift=False)]
+            except tf.errors.OpError:
+                return  # it may stand where it is never computed
         for value, output in zip(found, outputs, strict=True):
-            if isinstance(value, np.ndarray | np.generic) and value.size <= LARGEST_FOLDED:
+            if value.size <= LARGEST_FOLDED:
                 self._known[output.ref()] = np.asarray(value)
 
     def _value(self, tensor: Any) -> Any:
-        """What a tensor is whatever the inputs are; None where that is not known."""
-        return None if isinstance(tensor, TensorList) else self._known.get(tensor.ref(), tf.get_static_value(tensor))
+        """What a small tensor is whatever the inputs are; None where that is not known."""
+        if isinstance(tensor, TensorList) or (tensor.shape.num_elements() or 0) > LARGEST_FOLDED:
+            return None
+        known = self._known.get(tensor.ref())
+        value = tf.get_static_value(tensor) if known is None else known
+        return None if value is None or value.size > LARGEST_FOLDED else value
 
     def _seen(self, tensor: Any) -> Any:
         """A tensor as a rewrite is to see it: a constant where its value is known."""
         value = self._value(tensor)
-        return tensor if value is None or value.size > LARGEST_FOLDED else tf.constant(value, tensor.dtype)
+        return tensor if value is None else tf.constant(value, tensor.dtype)
 
     def _replacement(
         self, plan: GraphPlan, node: NodePlan, function: RewriteFunction, inputs: list[Any]
