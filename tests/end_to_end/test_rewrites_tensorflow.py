@@ -52,7 +52,7 @@ def test_a_rewrite_of_an_operator_in_a_branch_is_found_beside_another_fault_and_
     settings = CheckSettings(run_dir=run_dir, keep=Keep.NONE)
     findings = run_check(path, settings, runner=pool).report.reports[0].findings
     missing = next(one for one in findings if one.location.source_node == "Expm1")
-    found = find_rewrite(missing, path, settings, pool, folder=tmp_path / "patched", several=True)
+    found = find_rewrite(missing, path, settings, pool, folder=tmp_path / "patched")
     whole = next(one for one in found if one.outcome is Outcome.EQUIVALENT)
     assert {"Expm1", "FloorDiv"} <= set(whole.operators)
     assert "def expm1" in whole.code
