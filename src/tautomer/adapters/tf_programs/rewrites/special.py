@@ -81,7 +81,7 @@ def erfc(x: Any) -> Any:
 
 
 def _inverse_of_erfc(q: Any, p: Any) -> Any:
-    """Y with erfc(y) = q for 0 < q < 1 and p = 1 - q, both as exact as they come: Halley's steps from a rough start."""
+    """The y with erfc(y) = q for 0 < q < 1 and p = 1 - q, Halley's steps from a rough start."""
     logarithm = tf.math.log(tf.maximum(q * (1 + p), of(q, 1e-300 if q.dtype == tf.float64 else 1e-37)))
     half = 4.3307467508 + 0.5 * logarithm  # 2 / (pi a) with a = 0.147
     y = tf.sqrt(tf.maximum(tf.sqrt(tf.maximum(half * half - logarithm / 0.147, of(q, 0.0))) - half, of(q, 0.0)))
@@ -156,31 +156,31 @@ def expm1(x: Any) -> Any:
 
 @TABLE.rewrite("Xlogy", bound_u=4, source="TensorFlow, Xlogy: 0 where x is 0, whatever y is", note=_WIDE)
 def xlogy(x: Any, y: Any) -> Any:
-    """X log(y), and nothing of y where x is zero."""
+    """The product x log(y), and nothing of y where x is zero."""
     return chosen(tf.equal(x, 0), of(x, 0.0), x * tf.math.log(y)) if is_wide(x) else NotImplemented
 
 
 @TABLE.rewrite("Xlog1py", bound_u=10, source="TensorFlow, Xlog1py: 0 where x is 0, whatever y is", note=_WIDE)
 def xlog1py(x: Any, y: Any) -> Any:
-    """X log(1 + y), and nothing of y where x is zero."""
+    """The product x log(1 + y), and nothing of y where x is zero."""
     return chosen(tf.equal(x, 0), of(x, 0.0), x * log1p(y)) if is_wide(x) else NotImplemented
 
 
 @TABLE.rewrite("Xdivy", bound_u=0, source="TensorFlow, Xdivy: 0 where x is 0, whatever y is", note=_WIDE)
 def xdivy(x: Any, y: Any) -> Any:
-    """X / y, and nothing of y where x is zero."""
+    """The quotient x / y, and nothing of y where x is zero."""
     return chosen(tf.equal(x, 0), of(x, 0.0), x / y) if is_wide(x) else NotImplemented
 
 
 @TABLE.rewrite("MulNoNan", bound_u=0, source="TensorFlow, MulNoNan: 0 where y is 0, whatever x is", note=_WIDE)
 def mul_no_nan(x: Any, y: Any) -> Any:
-    """X y, and nothing of x where y is zero."""
+    """The product x y, and nothing of x where y is zero."""
     return chosen(tf.equal(y, 0), of(x, 0.0), x * y) if is_wide(x) else NotImplemented
 
 
 @TABLE.rewrite("DivNoNan", bound_u=0, source="TensorFlow, DivNoNan: 0 where y is 0, whatever x is", note=_WIDE)
 def div_no_nan(x: Any, y: Any) -> Any:
-    """X / y, and nothing of x where y is zero."""
+    """The quotient x / y, and nothing of x where y is zero."""
     return chosen(tf.equal(y, 0), of(x, 0.0), x / y) if is_wide(x) else NotImplemented
 
 
