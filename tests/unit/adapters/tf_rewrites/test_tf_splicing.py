@@ -113,9 +113,17 @@ def test_a_loop_of_known_steps_is_written_out_with_its_lists(tmp_path, operator)
 
 def test_a_loop_whose_steps_depend_on_inputs_is_not_written_out(tmp_path):
     looping = "tf.while_loop(lambda i, v: i < n, lambda i, v: (i + 1, v * 2), (0, x))[1]"
-    assert Rewritten(tmp_path, f"def model(x, n): return {looping}", "StatelessWhile").nodes == []
+    one = Rewritten(tmp_path, f"def model(x, n): return {looping}", "StatelessWhile")
+    assert one.nodes == []
+    assert one.agrees()
+    body = """
+    def model(x, n):
+        filled = tf.TensorArray(tf.float32, 4, element_shape=[])
+        step = lambda i, a: (i + 1, a.write(i, x[i] * 2))
+        return tf.while_loop(lambda i, a: i < n, step, (0, filled))[1].stack()
+    """
     with pytest.raises(DoesNotApply):
-        Rewritten(tmp_path, "def model(x, n): return tf.map_fn(lambda r: r * 2, x[:n])", "StatelessWhile")
+        Rewritten(tmp_path, body, "StatelessWhile")
 
 
 def test_what_a_rewrite_does_not_cover_stays(tmp_path):

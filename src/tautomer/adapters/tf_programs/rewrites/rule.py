@@ -8,7 +8,6 @@ a list of tensors that returns a list.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from tautomer.adapters import rewrite_rules
@@ -23,6 +22,6 @@ def code_of(*functions: RewriteFunction) -> str:
     return rewrite_rules.code_of(*functions, package=package, framework="import tensorflow as tf")
 
 
-def static(shape: Any) -> Sequence[int] | None:
+def static(shape: Any) -> Any:
     """The sizes of a tensor's shape; None where one of them is only known when it runs."""
     return list(shape.as_list()) if shape.is_fully_defined() else None
