@@ -1,26 +1,28 @@
 """What `tautomer bisect` makes of a folder of defects: `python benchmarks/workarounds.py FOLDER [NAME...]`.
 
-The folder holds model modules. For each that a check finds fault with, the settings, the other converters and, where
-none of them helps, rewrites are tried as `tautomer bisect` tries them. Prints the failure, the smallest change with
+The folder holds model modules, of PyTorch or of TensorFlow. For each that a check finds fault with, the settings, the
+other converters and, where none of them helps, rewrites are tried as `tautomer bisect` tries them; with
+`--max-trials 0` rewrites alone. Prints the failure, the smallest change with
 which it is gone or the rewrite that does it, and how that was verified. A workaround that leaves another failure, or
 an inconclusive check, is counted as none.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tautomer.bisection import BisectReport, BisectRequest, bisect
+from tautomer.bisection import MAX_TRIALS, BisectReport, BisectRequest, bisect
 from tautomer.errors import MisuseError
 from tautomer.execution import Pool
 from tautomer.model import CheckSettings, Keep, Limits, Outcome
 
 
-def main(folder: Path, names: Sequence[str]) -> int:
+def main(folder: Path, names: Sequence[str], max_trials: int) -> int:
     models = [folder / f"{name}.py" for name in names] or sorted(folder.glob("*.py"))
     counted = {"by settings": 0, "by a rewrite": 0, "none": 0, "nothing fails": 0}
     with Pool() as pool, tempfile.TemporaryDirectory() as runs:
@@ -28,7 +30,8 @@ def main(folder: Path, names: Sequence[str]) -> int:
         for model in models:
             began = time.monotonic()
             try:
-                report = bisect(BisectRequest(model=str(model), settings=settings), runner=pool).report
+                request = BisectRequest(model=str(model), settings=settings, max_trials=max_trials)
+                report = bisect(request, runner=pool).report
             except MisuseError as error:
                 counted["nothing fails"] += 1
                 print(f"{model.stem}\n  {error}", flush=True)
@@ -54,6 +57,9 @@ def outcome_of(report: BisectReport) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*", help="modules without their suffix; all where none is given")
+    parser.add_argument("--max-trials", type=int, default=MAX_TRIALS, help="settings to try at most")
+    arguments = parser.parse_args()
+    sys.exit(main(arguments.folder, arguments.names, arguments.max_trials))

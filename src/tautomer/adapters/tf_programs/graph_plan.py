@@ -203,14 +203,14 @@ def _types(argument: Any, attributes: Mapping[str, Any]) -> list[tf.DType]:
 
 
 def _attributes(node: Any, definition: Any) -> dict[str, Any]:
-    found = {one.name: _python(one.default_value) for one in definition.attr if one.HasField("default_value")}
+    found = {one.name: attribute_value(one.default_value) for one in definition.attr if one.HasField("default_value")}
     known = {one.name for one in definition.attr}
-    found |= {name: _python(value) for name, value in node.attr.items() if name in known}
+    found |= {name: attribute_value(value) for name, value in node.attr.items() if name in known}
     return found
 
 
-def _python(value: Any) -> Any:
-    """An attribute's value; tensors stay protos."""
+def attribute_value(value: Any) -> Any:
+    """What an attribute says: numbers, types and names as Python has them; tensors stay protos."""
     kind = value.WhichOneof("value")
     if kind == "type":
         return tf.as_dtype(value.type)

@@ -24,9 +24,25 @@ from tautomer.checking.verdicts import values_of
 from tautomer.execution import Runner, RunStore
 from tautomer.model import ArtifactKind, CheckSettings, Completed, Report
 
-REWRITING_TASK = "tautomer.adapters.torch_programs.rewrites.conversion:convert"
-REWRITING_CONVERTER = "torch.onnx"
-"""The converter whose captured program can be rewritten."""
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """How a converter's program is rewritten.
+
+    Attributes:
+        task: that converts with a rewrite.
+        methods: that it knows.
+    """
+
+    task: str
+    methods: tuple[str, ...]
+
+
+REWRITINGS = {
+    "torch.onnx": Rewriting("tautomer.adapters.torch_programs.rewrites.conversion:convert", ("table", "decomposition")),
+    "tf2onnx": Rewriting("tautomer.adapters.tf_programs.rewrites.conversion:convert", ("table",)),
+}
+"""By converter; of the others only the graph can be patched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +105,12 @@ class TrialBench:
         Raises:
             MisuseError: the source cannot be used.
         """
-        if self._converter is None or self._converter.name != REWRITING_CONVERTER or self.source.truth is None:
+        rewriting = REWRITINGS.get(self._converter.name) if self._converter is not None else None
+        if self._converter is None or rewriting is None or request["method"] not in rewriting.methods:
             return None
-        converter = replace(self._converter, task=REWRITING_TASK)
+        if self.source.truth is None:
+            return None
+        converter = replace(self._converter, task=rewriting.task)
         settings = replace(self._settings, options={**self._settings.options, "rewrite": dict(request)})
         conversion = convert(
             self._bench, converter, spec=self._spec, source=self.source, settings=settings, listener=self._listener

@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
+from tautomer.adapters.rewrite_rules import RewriteFunction, described
 from tautomer.adapters.stack_traces import users_line
-from tautomer.adapters.torch_programs.rewrites.rule import RewriteFunction, code_of
+from tautomer.adapters.torch_programs.rewrites.rule import code_of
 from tautomer.adapters.torch_programs.rewrites.splice import Choice
 from tautomer.adapters.torch_programs.rewrites.table import TABLE
 
@@ -62,14 +63,8 @@ def choice(program: Any, target: Target) -> ChosenRewrite:
 
 
 def _of_table(operators: Collection[str]) -> dict[str, str]:
-    entries = list({TABLE.entries[one].function: TABLE.entries[one] for one in operators}.values())
-    exactness = "; ".join(dict.fromkeys(entry.exactness for entry in entries))
-    return {
-        "code": code_of(*(entry.function for entry in entries)),
-        "exactness": exactness,
-        "note": "; ".join(dict.fromkeys(entry.note for entry in entries if entry.note)),
-        "source": "; ".join(dict.fromkeys(entry.source for entry in entries)),
-    }
+    functions = dict.fromkeys(TABLE.entries[one].function for one in operators)
+    return {"code": code_of(*functions), **described(TABLE, list(operators))}
 
 
 def _of_decompositions(operators: Collection[str]) -> dict[str, str]:

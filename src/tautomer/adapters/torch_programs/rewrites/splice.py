@@ -13,7 +13,7 @@ from torch.export.graph_signature import InputKind, InputSpec, OutputKind, Tenso
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from tautomer.adapters.torch_programs.rewrites.rule import RewriteFunction
+from tautomer.adapters.rewrite_rules import RewriteFunction
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
