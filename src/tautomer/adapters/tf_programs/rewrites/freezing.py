@@ -9,6 +9,7 @@ from typing import Any
 from tautomer.adapters.tf_programs.freezing import NotFreezable
 from tautomer.adapters.tf_programs.graph_plan import GraphPlan, planned
 
+
 @dataclass(frozen=True, slots=True)
 class FunctionalGraph:
     """A frozen graph in which control flow calls functions.
