@@ -22,8 +22,7 @@ W = rng.standard_normal((3, 3, 3, 4)).astype("f")
 
 def model(x):
     x = tf.nn.relu(tf.nn.conv2d(x, W, 1, "SAME"))
-    x = tf.image.resize(x, (3, 4), method="area")
-    return tf.sigmoid(x)
+    return tf.image.resize(x, (3, 4), method="area")
 
 
 def inputs():
