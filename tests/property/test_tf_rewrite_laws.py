@@ -109,7 +109,6 @@ def operators_of(function: Any, arguments: dict[str, Any]) -> set[str]:
 
 @pytest.mark.needs("tensorflow", "tf2onnx")
 def test_tf2onnx_has_a_handler_for_every_operator_that_rewrites_trace_to():
-    import tf2onnx.tfonnx  # registers the handlers
     from tf2onnx.handler import tf_op
 
     known = {name for opsets in tf_op.get_opsets().values() for one in opsets for name in one}
