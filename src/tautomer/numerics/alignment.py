@@ -192,6 +192,29 @@ def find_layout(source: Array, target: Array, relative: float = SAME_RELATIVE) -
     return None
 
 
+def nearest_layout(source: Array, target: Array, proposed: Layout) -> Layout:
+    """The layout in which a source's value comes nearest to a target's that deviates.
+
+    Of values of one shape the proposed one holds unless another is surely nearer.
+
+    Args:
+        source: the source's value.
+        target: the target's, of as many elements.
+        proposed: what a name proposes.
+    """
+    probed = _spread(target.shape, _SAMPLED) or tuple(np.indices(target.shape).reshape(target.ndim, -1))
+    wanted = target[probed]
+
+    def gap(layout: Layout) -> float:
+        with np.errstate(all="ignore"):
+            apart = np.abs(layout.viewed(source, target.shape, probed) - wanted)
+        return float(np.sqrt(np.mean(np.square(np.where(apart <= LARGEST_SUMMED, apart, 0.0)))))
+
+    best = min(layouts(source.shape, target.shape), key=gap, default=proposed)
+    margin = SURELY_NEARER if source.shape == target.shape else 1.0
+    return best if margin * gap(best) < gap(proposed) else proposed
+
+
 def _spread(shape: Sequence[int], count: int) -> tuple[Array, ...] | None:
     """Where some elements lie that are spread over a tensor, one array an axis; None where it has no more than those.
 
@@ -310,8 +333,9 @@ class Aligner:
         if distance(value, arranged) < NEAR_RELATIVE:
             return Match(hint.source, hint.layout, confirmed=False)
         # A name says nothing of the layout: passes that move transpositions keep the names of what lies between them.
-        layout = find_layout(self.values[hint.source].exact, value, NEAR_RELATIVE)
-        return Match(hint.source, hint.layout if layout is None else layout, confirmed=False)
+        source = self.values[hint.source].exact
+        layout = find_layout(source, value, NEAR_RELATIVE) or nearest_layout(source, value, hint.layout)
+        return Match(hint.source, layout, confirmed=False)
 
     def _equal(self, value: Array, parents: Sequence[str] | None) -> Match | None:
         near = self._index.near(fingerprint(value), self.relative)

@@ -141,3 +141,17 @@ def test_a_name_alone_does_not_stand_for_a_value_that_another_target_value_comes
     one = aligner(values, missing=missing, hints=survey.nearest())
     assert one.match("rsqrt", np.sqrt(deviating)) is None
     assert one.match("reciprocal", 1 / np.sqrt(deviating)) == Match("rsqrt", Layout(), confirmed=False)
+
+
+def test_a_value_that_deviates_is_compared_in_the_layout_in_which_it_comes_nearest():
+    generator = np.random.default_rng(0)
+    exact = generator.standard_normal((1, 3, 4, 4))
+    source = {"pooled": SourceValue("pooled", "Pool", None, (), exact)}
+    deviating = (exact + 0.3 * generator.standard_normal(exact.shape)).transpose(0, 3, 1, 2)
+    match = Aligner(source, missing=frozenset(["pooled"])).match("pooled", deviating)
+    assert match is not None
+    assert (match.layout.axes, match.confirmed) == ((0, 3, 1, 2), False)
+    unlike = generator.standard_normal((1, 3, 4, 4))
+    other = Aligner(source, missing=frozenset(["pooled"])).match("pooled", unlike)
+    assert other is not None
+    assert other.layout == Layout()

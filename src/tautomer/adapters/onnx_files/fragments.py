@@ -181,7 +181,21 @@ class FragmentJudge:
             semantic = self._with_constants_perturbed(semantic)
         if any(one.semantic_fault for one in semantic.values()):
             semantic = self._with_own_rounding(semantic)
-        return list(self._with_stability(semantic).values())
+        return self._without_guessed_layouts(list(self._with_stability(semantic).values()))
+
+    def _without_guessed_layouts(self, judged: list[FragmentJudgement]) -> list[FragmentJudgement]:
+        """Without moves that are wrong only because the layout of what they move was guessed.
+
+        What they move deviates and is told of; a pass that moves a transposition past it keeps its name.
+        """
+        guessed = {one.value for one in judged if one.semantic_fault and not self.found[one.value].confirmed}
+
+        def moves_a_guess(one: FragmentJudgement) -> bool:
+            nodes = self._paths.between(one.value, self.found.__contains__)
+            moved = {name for node in nodes for name in node.input if name in self.found}
+            return bool(moved) and moved <= guessed and all(node.op_type in MOVES for node in nodes)
+
+        return [one for one in judged if not (one.semantic_fault and moves_a_guess(one))]
 
     def _wanted(self, node: Any, name: str, value: Any) -> bool:
         if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or not value.size:
