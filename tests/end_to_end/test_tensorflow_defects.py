@@ -118,3 +118,12 @@ def test_a_correct_conversion_with_control_flow_and_two_outputs_is_equivalent_at
     assert report.outcome == "equivalent"
     assert {one.outcome for one in report.checkpoints} == {"equivalent"}
     assert [one.name for one in report.checkpoints][:5] == ["frozen", "grappler", "raw", "optimized", "saved"]
+
+
+def test_a_fault_between_operators_is_one_finding_although_a_pass_moves_a_transposition_over_the_next(check):
+    resized = "tf.sigmoid(tf.image.resize(tf.nn.relu(x), (3, 4), method='area'))"
+    report = check(MODULE.format(arguments="x", expression=resized, inputs="FLOATS[:140].reshape(1, 5, 7, 4)"))
+    assert (report.outcome, report.stage) == ("divergent", "node_conversion")
+    [finding] = report.findings
+    assert "ResizeArea" in finding.location.source_node
+    assert "Resize" in finding.location.op_types
