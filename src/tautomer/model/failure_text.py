@@ -6,7 +6,7 @@ import re
 
 _PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][\w.+\- ]+){2,}")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
-_NAMED = re.compile(r"\b(parameter|input|output|node|value|tensor|initializer) ?\([\w./:-]+\)", re.IGNORECASE)
+_NAMED = re.compile(r"\b(?:(?:parameter|input|output|node|value|tensor|initializer) |Node)\([\w./:-]+\)", re.IGNORECASE)
 _GENERATED = re.compile(r"\b(?:(?:node|val)_[\w.]+|[A-Za-z]\w*?_\d+\b)")
 """Names that exporters give to what has none: `val_3`, `node_Add_12`, `getitem_1`."""
 
@@ -24,7 +24,7 @@ def normalised(message: str) -> str:
     replaced = (
         (_PATH, "PATH"),
         (_QUOTED, "NAME"),
-        (_NAMED, r"\1 NAME"),
+        (_NAMED, "NAME"),
         (_IN_BRACKETS, ""),
         (_GENERATED, "NAME"),
         (_NUMBER, "#"),
