@@ -193,15 +193,17 @@ def find_layout(source: Array, target: Array, relative: float = SAME_RELATIVE) -
 
 
 def nearest_layout(source: Array, target: Array, proposed: Layout) -> Layout:
-    """The layout in which a source's value comes nearest to a target's that deviates.
+    """The layout in which a source's value comes nearest to a target's of another shape, which deviates.
 
-    Of values of one shape the proposed one holds unless another is surely nearer.
+    A value of the same shape is compared as it lies: what a fault has made of it may come nearer in any order.
 
     Args:
         source: the source's value.
         target: the target's, of as many elements.
         proposed: what a name proposes.
     """
+    if source.shape == target.shape:
+        return proposed
     probed = _spread(target.shape, _SAMPLED) or tuple(np.indices(target.shape).reshape(target.ndim, -1))
     wanted = target[probed]
 
@@ -210,9 +212,7 @@ def nearest_layout(source: Array, target: Array, proposed: Layout) -> Layout:
             apart = np.abs(layout.viewed(source, target.shape, probed) - wanted)
         return float(np.sqrt(np.mean(np.square(np.where(apart <= LARGEST_SUMMED, apart, 0.0)))))
 
-    best = min(layouts(source.shape, target.shape), key=gap, default=proposed)
-    margin = SURELY_NEARER if source.shape == target.shape else 1.0
-    return best if margin * gap(best) < gap(proposed) else proposed
+    return min(layouts(source.shape, target.shape), key=gap, default=proposed)
 
 
 def _spread(shape: Sequence[int], count: int) -> tuple[Array, ...] | None:
