@@ -13,15 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from tautomer.numerics.alignment import (
-    SURELY_NEARER,
-    Aligner,
-    Layout,
-    Match,
-    SourceValue,
-    distance,
-    layouts,
-)
+from tautomer.numerics.alignment import SURELY_NEARER, Aligner, Match, SourceValue
+from tautomer.numerics.layouts import Layout, distance, layouts
 
 Array = np.ndarray[Any, Any]
 

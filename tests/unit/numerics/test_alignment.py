@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tautomer.numerics.alignment import Aligner, Layout, Match, SourceValue, distance, layouts, same
+from tautomer.numerics.alignment import Aligner, Match, SourceValue
+from tautomer.numerics.layouts import Layout, distance, layouts, same
 
 RANDOM = np.random.default_rng(0)
 

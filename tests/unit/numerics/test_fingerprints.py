@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tautomer.numerics.alignment import Aligner, SourceValue, find_layout
+from tautomer.numerics.alignment import Aligner, SourceValue
 from tautomer.numerics.expected_values import structural_alignment
 from tautomer.numerics.fingerprints import FingerprintIndex, fingerprint
+from tautomer.numerics.layouts import find_layout
 
 RANDOM = np.random.default_rng(7)
 

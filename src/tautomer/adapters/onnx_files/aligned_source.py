@@ -12,7 +12,8 @@ import numpy as np
 
 from tautomer.adapters.source_trace import SourceTrace
 from tautomer.model import Tensor
-from tautomer.numerics.alignment import Layout, Match, SourceValue
+from tautomer.numerics.alignment import Match, SourceValue
+from tautomer.numerics.layouts import Layout
 
 Array = np.ndarray[Any, Any]
 

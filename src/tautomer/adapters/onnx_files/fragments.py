@@ -22,9 +22,10 @@ from tautomer.adapters.onnx_files.evaluation import graph_inputs, kernel_table, 
 from tautomer.adapters.onnx_files.graph_paths import MOVES, GraphPaths
 from tautomer.adapters.worker_api import Channel
 from tautomer.model import Tensor
-from tautomer.numerics.alignment import Aligner, Layout, Match
+from tautomer.numerics.alignment import Aligner, Match
 from tautomer.numerics.branches import Branches
 from tautomer.numerics.fragments import FragmentJudgement, semantic_judgement, stability_judgement
+from tautomer.numerics.layouts import Layout
 
 Array = np.ndarray[Any, Any]
 

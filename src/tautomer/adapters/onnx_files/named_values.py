@@ -18,7 +18,8 @@ from tautomer.adapters.onnx_files.graph_paths import GraphPaths
 from tautomer.adapters.tensor_file import read_values, write_values
 from tautomer.adapters.worker_api import Channel
 from tautomer.model import Tensor
-from tautomer.numerics.alignment import Layout, Match
+from tautomer.numerics.alignment import Match
+from tautomer.numerics.layouts import Layout
 
 Array = np.ndarray[Any, Any]
 
