@@ -1,0 +1,64 @@
+"""PyTorch as the generator uses it: one operator at a time, eagerly."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from tautomer.synthesis import DtypeName, Specification
+from tautomer.synthesis.runs import Array
+
+NAMES = {
+    dtype: str(dtype).removeprefix("torch.")
+    for dtype in (
+        torch.float32,
+        torch.float64,
+        torch.float16,
+        torch.bfloat16,
+        torch.int64,
+        torch.int32,
+        torch.int16,
+        torch.int8,
+        torch.uint8,
+        torch.bool,
+    )
+}
+DTYPES = {name: dtype for dtype, name in NAMES.items()}
+
+
+class TorchKernels:
+    """Operators run by PyTorch on the CPU."""
+
+    refusals: tuple[type[BaseException], ...] = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError)
+
+    def tensor(self, array: Array, dtype: str) -> torch.Tensor:
+        """An array as a tensor of a dtype."""
+        return torch.from_numpy(np.ascontiguousarray(array)).reshape(array.shape).to(DTYPES[dtype])
+
+    def array(self, tensor: torch.Tensor) -> Array:
+        """A tensor as an array; bfloat16 as float32."""
+        return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+    def dtype(self, tensor: torch.Tensor) -> str:
+        """The name of a tensor's dtype."""
+        return NAMES[tensor.dtype]
+
+    def evaluate(self, specification: Specification, bound: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The results of an operator on tensors and attributes."""
+        names = {name: DTYPES[value] if isinstance(value, DtypeName) else value for name, value in bound.items()}
+        with torch.no_grad():
+            made = eval(compiled(specification.expression), _GLOBALS, names)
+        return tuple(made) if isinstance(made, tuple | list) else (made,)
+
+
+@functools.cache
+def compiled(expression: str) -> Any:
+    """An expression's code."""
+    return compile(expression, f"<{expression}>", "eval")
+
+
+_GLOBALS = {"torch": torch, "F": torch.nn.functional}

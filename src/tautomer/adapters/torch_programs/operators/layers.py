@@ -1,0 +1,79 @@
+"""PyTorch's layers: convolutions, pooling, resampling, normalizations, recurrences, attention."""
+
+from __future__ import annotations
+
+from tautomer.adapters.torch_programs.operators.entry import operator
+from tautomer.synthesis import Specification
+from tautomer.synthesis.rules.blocks import attention, recurrence
+from tautomer.synthesis.rules.normalization import by_channel, local_response, over_last_axes
+from tautomer.synthesis.rules.windows import (
+    adaptive,
+    convolution,
+    pooling,
+    resampling,
+    shuffled,
+    transposed_convolution,
+)
+
+SINGLE = ("float32", "float64")
+CONVOLVED = "x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups"
+TRANSPOSED = "x, weight, bias, stride=stride, padding=padding, output_padding=output_padding, groups=groups"
+POOLED = "x, kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode"
+AVERAGED = "x, kernel, stride=stride, padding=padding, ceil_mode=ceil_mode, count_include_pad=counted"
+STATES = "[weight_input, weight_hidden, bias_input, bias_hidden], True, 1, 0.0, False, False, False"
+
+WINDOWS: tuple[Specification, ...] = (
+    *(operator(f"F.conv{n}d({CONVOLVED})", convolution(n), SINGLE) for n in (1, 2, 3)),
+    *(operator(f"F.conv_transpose{n}d({TRANSPOSED})", transposed_convolution(n), SINGLE) for n in (1, 2, 3)),
+    *(operator(f"F.max_pool{n}d({POOLED})", pooling(n, dilated=True), SINGLE) for n in (1, 2, 3)),
+    operator(
+        f"F.max_pool2d({POOLED}, return_indices=True)",
+        pooling(2, dilated=True, indices="int64"),
+        SINGLE,
+        name="F.max_pool2d with indices",
+        decides=True,
+    ),
+    *(operator(f"F.avg_pool{n}d({AVERAGED})", pooling(n), SINGLE) for n in (1, 2, 3)),
+    *(operator(f"F.adaptive_avg_pool{n}d(x, sizes)", adaptive(n), SINGLE) for n in (1, 2, 3)),
+    *(operator(f"F.adaptive_max_pool{n}d(x, sizes)", adaptive(n), SINGLE) for n in (1, 2)),
+    *(
+        operator(
+            f'F.interpolate(x, size=sizes, mode="{mode}", align_corners=corners)',
+            resampling(n),
+            SINGLE,
+            name=f"F.interpolate {mode}",
+        )
+        for mode, n in (("linear", 1), ("bilinear", 2), ("bicubic", 2), ("trilinear", 3))
+    ),
+    operator(
+        'F.interpolate(x, size=sizes, mode="nearest")',
+        resampling(2, corners=False),
+        SINGLE,
+        name="F.interpolate nearest",
+    ),
+    operator(
+        'F.interpolate(x, size=sizes, mode="area")', resampling(2, corners=False), SINGLE, name="F.interpolate area"
+    ),
+    operator("F.pixel_shuffle(x, factor)", shuffled(up=True), SINGLE),
+    operator("F.pixel_unshuffle(x, factor)", shuffled(up=False), SINGLE),
+)
+
+NORMALIZATIONS: tuple[Specification, ...] = (
+    operator("F.layer_norm(x, shape, weight, bias, eps=epsilon)", over_last_axes(), SINGLE),
+    operator("F.rms_norm(x, shape, weight, eps=epsilon)", over_last_axes(weights=("weight",)), SINGLE),
+    operator("F.batch_norm(x, mean, variance, weight, bias, training=False, eps=epsilon)", by_channel("given"), SINGLE),
+    operator(
+        "F.instance_norm(x, weight=weight, bias=bias, eps=epsilon)", by_channel("instance", ranks=(3, 4, 5)), SINGLE
+    ),
+    operator("F.group_norm(x, groups, weight, bias, eps=epsilon)", by_channel("group"), SINGLE),
+    operator("F.local_response_norm(x, size, alpha=alpha, beta=beta, k=bias_term)", local_response(), SINGLE),
+)
+
+BLOCKS: tuple[Specification, ...] = (
+    operator(f"torch.lstm(x, [start, start_cell], {STATES})", recurrence(4, cell=True), SINGLE),
+    operator(f"torch.gru(x, start, {STATES})", recurrence(3), SINGLE),
+    operator(f"torch.rnn_tanh(x, start, {STATES})", recurrence(1), SINGLE),
+    operator("F.scaled_dot_product_attention(x, key, value, is_causal=causal)", attention(), SINGLE),
+)
+
+OPERATORS = (*WINDOWS, *NORMALIZATIONS, *BLOCKS)

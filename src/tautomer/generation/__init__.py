@@ -1,0 +1,1 @@
+"""`tautomer generate`: models made up by the rules of operators, written as files."""

@@ -1,0 +1,339 @@
+"""A model grown node by node: a rule proposes a node, the framework runs it, and a healthy one stays.
+
+Nothing is solved for: a rule draws an operator's attributes and the types of its other operands from the type of the
+first, so that what it proposes is valid; the operator then runs on the values that are there, at every size and in
+every run that matters, and a node whose value is of no use is dropped before anything is built upon it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from tautomer.synthesis.dims import Dim, any_dynamic, is_dynamic
+from tautomer.synthesis.draws import Draw
+from tautomer.synthesis.program import DrawnTensor, Node, Program, Reference, references
+from tautomer.synthesis.runs import Answer, Array, Kernels, Proposal, Refusal, Runs
+from tautomer.synthesis.specification import Application, Fresh, Operand, Origin, Rule, Specification, Value
+from tautomer.synthesis.tensor_types import FLOATS, MAXIMUM_RANK, Domain, TensorType
+
+
+class Chooser(Protocol):
+    """Which operator is tried next."""
+
+    def choose(self, draw: Draw, producers: Sequence[str]) -> Specification:
+        """One of the table; `producers` are the operators whose results nothing reads yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a grown model should be like.
+
+    Attributes:
+        nodes: how many operators it has.
+        dtypes: of inputs, with their weights.
+        dynamic: the chance that a model has a dynamic dimension.
+        ones: the chance that a dimension is one.
+        empty: the chance that a model takes an empty tensor.
+        inputs: how many it may have at most; None for what its size suggests.
+        elements: how many a value may have at most.
+        ties: whether decisions near ties are wanted.
+    """
+
+    nodes: int = 10
+    dtypes: Mapping[str, float] = field(default_factory=lambda: {"float32": 0.8, "int64": 0.12, "bool": 0.08})
+    dynamic: float = 0.0
+    ones: float = 0.1
+    empty: float = 0.02
+    inputs: int | None = None
+    elements: int = 4096
+    ties: bool = False
+
+
+ATTEMPTS_PER_NODE = 60
+BLANK_SIZES = (2, 3, 4, 5, 6, 8)
+PROPOSALS = 8
+"""So many first operands are looked at for an operator that brings values together."""
+
+SIZES = 3
+"""A model's own dimensions are of so few sizes that shapes meet and values can be brought together."""
+
+PROPOSALS = 8
+"""So many first operands are looked at for an operator that brings values together."""
+
+SIZES = 3
+"""A model's own dimensions are of so few sizes that shapes meet and values can be brought together."""
+
+SYMBOL = Dim(3, 5)
+"""The dynamic dimension: its two sizes differ from most others, so that one taken for another shows."""
+
+
+class Growth:
+    """One model while it grows; what rules see of it is `Scope`."""
+
+    def __init__(self, kernels: Kernels, chooser: Chooser, request: Request, seed: int) -> None:
+        self.draw = Draw(seed)
+        self.refused: Counter[tuple[str, str]] = Counter()
+        self._chooser = chooser
+        self._request = request
+        self._seed = seed
+        self._values: list[Value] = []
+        self._read: Counter[str] = Counter()
+        self._inputs: list[DrawnTensor] = []
+        self._weights: list[DrawnTensor] = []
+        self._nodes: list[Node] = []
+        self._producers: dict[str, str] = {}
+        self._results = 0
+        self._specification: Specification | None = None
+        self._anchor: str | None = None
+        self._dynamic = self.draw.chance(request.dynamic)
+        noise = np.random.RandomState(self.draw.seed())
+        self._runs = Runs(kernels, dynamic=self._dynamic, ties=request.ties, noise=noise)
+        self._sizes = [self.draw.pick(BLANK_SIZES) for _ in range(SIZES)]
+        self._empty = self.draw.chance(request.empty)
+        self._most_inputs = request.inputs or 2 + request.nodes // 8
+
+    # What rules see.
+
+    def find(self, name: str, wanted: Callable[[TensorType], bool]) -> Value | None:
+        """An existing value whose type is wanted and whose elements may stand there; None where there is none."""
+        domain = self._domain(name)
+        fitting = [
+            value
+            for value in self._values
+            if wanted(value.type) and domain.holds(value.least, value.largest, value.nearest_to_zero)
+        ]
+        if not fitting or self.draw.chance(0.03):
+            return None
+        return self._preferred(fitting)
+
+    def fresh(self, name: str, wanted: TensorType, *, domain: Domain | None = None, fixed: bool = False) -> Fresh:
+        """A value of this type that does not exist yet, drawn from the operand's domain, or from another one."""
+        return Fresh(wanted, domain or self._domain(name), fixed)
+
+    def operand(self, name: str, wanted: TensorType, *, domain: Domain | None = None) -> Operand:
+        """A value of exactly this type: an existing one where there is one and chance wants it, else a fresh one."""
+        within = domain or self._domain(name)
+        fitting = [
+            value
+            for value in self._values
+            if value.type == wanted and within.holds(value.least, value.largest, value.nearest_to_zero)
+        ]
+        if fitting and not self.draw.chance(0.03):
+            return self._preferred(fitting)
+        return Fresh(wanted, within)
+
+    # Growing.
+
+    def grow(self) -> Program | None:
+        """A model; None where too many proposals in a row were refused."""
+        tries = 0
+        while len(self._nodes) < self._request.nodes:
+            tries += 1
+            if tries > ATTEMPTS_PER_NODE * self._request.nodes:
+                return None
+            self.add(self._chooser.choose(self.draw, self._open_producers()))
+        outputs = [value for value in self._values if value.origin is Origin.NODE and not self._read[value.name]]
+        if all(value.type.is_empty for value in outputs):
+            return None
+        used = {name for node in self._nodes for name in node.operands()}
+        return Program(
+            self._seed,
+            tuple(one for one in self._inputs if one.name in used),
+            tuple(self._weights),
+            tuple(self._nodes),
+            tuple(value.name for value in outputs),
+        )
+
+    def add(self, specification: Specification) -> bool:
+        """Propose a node of an operator; whether it stayed."""
+        self._specification = specification
+        application = self._proposed(specification)
+        if application is None or any(int(one.size) > self._request.elements for one in application.results):
+            return False
+        if any(one.rank > MAXIMUM_RANK or (one.is_empty and not self._empty) for one in application.results):
+            return False
+        return self._tried(specification, application)
+
+    def _proposed(self, specification: Specification) -> Application | None:
+        """An application, of several the one that reads most of what is there already."""
+        best: Application | None = None
+        fewest = math.inf
+        for _ in range(PROPOSALS if specification.rule.joins else 1):
+            self._anchor = None
+            anchor = self._first_operand(specification)
+            if anchor is None:
+                continue
+            self._anchor = anchor.name if isinstance(anchor, Value) else None
+            application = specification.rule.apply(self, anchor)
+            if application is None:
+                continue
+            outside = sum(not isinstance(one, Value) or one.origin is Origin.INPUT for one in _operands(application))
+            if outside < fewest:
+                best, fewest = application, outside
+            if not outside:
+                break
+        return best
+
+    def _first_operand(self, specification: Specification) -> Operand | None:
+        rule = specification.rule
+        domain = specification.domain(rule.anchor)
+        fitting = [
+            value
+            for value in self._values
+            if value.type.dtype in specification.dtypes
+            and value.type.rank in rule.ranks
+            and domain.holds(value.least, value.largest, value.nearest_to_zero)
+        ]
+        if fitting and not self.draw.chance(0.03):
+            return self._preferred(fitting)
+        if len(self._inputs) >= self._most_inputs or (self._values and self.draw.chance(0.6)):
+            return None
+        dtypes = [dtype for dtype in self._request.dtypes if dtype in specification.dtypes]
+        if not dtypes:
+            return None
+        dtype = self.draw.weighted(dtypes, [self._request.dtypes[one] for one in dtypes])
+        return Fresh(TensorType(dtype, self._fresh_shape(rule)), domain)
+
+    def _fresh_shape(self, rule: Rule) -> tuple[int, ...]:
+        ranks = [rank for rank in rule.ranks if rank <= 5]
+        rank = self.draw.weighted(ranks, [(0.3, 1.0, 2.0, 2.0, 2.0, 0.7)[one] for one in ranks])
+        if rule.shape is not None:
+            shape = rule.shape(self.draw, rank, self._dimension)
+        else:
+            known = [value.type.shape for value in self._values if value.type.rank in ranks]
+            if known and self.draw.chance(0.5):
+                return self.draw.pick(known)
+            shape = tuple(self._dimension() for _ in range(rank))
+        if self._dynamic and shape and (self.draw.chance(0.8) or not self._values):
+            shape = (SYMBOL, *shape[1:])
+        elif self._empty and self._values and shape and self.draw.chance(0.5):
+            index = self.draw.between(0, len(shape) - 1)
+            shape = (*shape[:index], 0, *shape[index + 1 :])
+        return shape
+
+    def _dimension(self) -> int:
+        return 1 if self.draw.chance(self._request.ones) else self.draw.pick(self._sizes)
+
+    def _preferred(self, fitting: Sequence[Value]) -> Value:
+        if len(fitting) == 1:
+            return fitting[0]
+        weights = []
+        for value in fitting:
+            weight = 8.0 if value.origin is Origin.NODE else 1.0
+            weight *= 1.0 if self._read[value.name] else 3.0
+            weights.append(weight * (0.05 if value.name == self._anchor else 1.0))
+        return self.draw.weighted(fitting, weights)
+
+    def _open_producers(self) -> Sequence[str]:
+        return [operator for name, operator in self._producers.items() if not self._read[name]]
+
+    def _domain(self, name: str) -> Domain:
+        assert self._specification is not None
+        return self._specification.domain(name)
+
+    # Trying a proposal.
+
+    def _tried(self, specification: Specification, application: Application) -> bool:
+        made: list[tuple[DrawnTensor, bool]] = []
+        tensors: dict[str, list[Any]] = {}
+        bindings: dict[str, Any] = {}
+        for name, operand in application.operands.items():
+            bound = (
+                tuple(self._bound(one, made, tensors) for one in operand)
+                if isinstance(operand, tuple)
+                else self._bound(operand, made, tensors, anchor=name == specification.rule.anchor)
+            )
+            if bound is None or (isinstance(bound, tuple) and None in bound):
+                return False
+            bindings[name] = bound
+        weights = frozenset(drawn.name for drawn, is_input in made if not is_input)
+        if all(one.name in weights for one in references(bindings)):
+            return False  # a constant
+        bindings.update(application.attributes)
+        proposal = Proposal(specification, bindings, application.results, tensors, weights)
+        try:
+            answer = self._runs.answer(proposal)
+        except Refusal as refusal:
+            self.refused[specification.name, str(refusal)] += 1
+            return False
+        self._keep(proposal, answer, made)
+        return True
+
+    def _bound(
+        self,
+        operand: Operand,
+        made: list[tuple[DrawnTensor, bool]],
+        tensors: dict[str, list[Any]],
+        *,
+        anchor: bool = False,
+    ) -> Reference | None:
+        if isinstance(operand, Value):
+            return Reference(operand.name)
+        new_inputs = sum(1 for _, is_input in made if is_input)
+        dynamic = any_dynamic(operand.type.shape)
+        if any(is_dynamic(size) and size != SYMBOL for size in operand.type.shape):
+            return None
+        room = len(self._inputs) + new_inputs < self._most_inputs
+        is_input = not operand.fixed and (anchor or dynamic or (room and self.draw.chance(0.4)))
+        if (dynamic and not is_input) or (is_input and not room and not (anchor and not self._values)):
+            return None
+        low, high = operand.domain.drawn_from(operand.type.dtype)
+        count = len(self._inputs) + new_inputs if is_input else len(self._weights) + len(made) - new_inputs
+        drawn = DrawnTensor(f"{'x' if is_input else 'w'}{count}", operand.type, low, high, self.draw.seed())
+        made.append((drawn, is_input))
+        tensors[drawn.name] = self._runs.drawn(drawn, is_input=is_input)
+        return Reference(drawn.name)
+
+    def _keep(self, proposal: Proposal, answer: Answer, made: Sequence[tuple[DrawnTensor, bool]]) -> None:
+        for drawn, is_input in made:
+            (self._inputs if is_input else self._weights).append(drawn)
+            self._runs.keep(drawn.name, proposal.fresh[drawn.name])
+            if is_input:
+                arrays = self._runs.arrays(proposal.fresh[drawn.name])
+                self._values.append(_value(drawn.name, drawn.type, Origin.INPUT, arrays))
+        for reference in references(proposal.bindings):
+            self._read[reference.name] += 1
+        specification = proposal.specification
+        names = tuple(f"v{self._results + index}" for index in range(len(proposal.results)))
+        self._results += len(names)
+        for index, (name, type_) in enumerate(zip(names, proposal.results, strict=True)):
+            self._runs.keep(name, [run[index] for run in answer.tensors])
+            self._producers[name] = specification.name
+            self._values.append(_value(name, type_, Origin.NODE, [run[index] for run in answer.arrays]))
+        self._nodes.append(
+            Node(
+                specification.name,
+                specification.expression,
+                proposal.bindings,
+                names,
+                proposal.results,
+                specification.graph_operator,
+            )
+        )
+
+
+def _value(name: str, type_: TensorType, origin: Origin, seen: Sequence[Array]) -> Value:
+    if type_.dtype == "bool" or seen[0].size == 0:
+        return Value(name, type_, origin, 0.0, 1.0, 0.0)
+    least = min(float(one.min()) for one in seen)
+    largest = max(float(one.max()) for one in seen)
+    nearest = (
+        0.0 if least <= 0.0 <= largest and type_.dtype not in FLOATS else min(float(np.abs(one).min()) for one in seen)
+    )
+    return Value(name, type_, origin, least, largest, nearest)
+
+
+def _operands(application: Application) -> list[Operand]:
+    found: list[Operand] = []
+    for operand in application.operands.values():
+        if isinstance(operand, tuple):
+            found.extend(operand)
+        elif not (isinstance(operand, Fresh) and operand.fixed):
+            found.append(operand)
+    return found

@@ -1,0 +1,1 @@
+"""Rules of types: what operators take and give, whatever framework they belong to."""
