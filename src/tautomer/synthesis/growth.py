@@ -13,14 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
-
 from tautomer.synthesis.dims import Dim, any_dynamic, is_dynamic
 from tautomer.synthesis.draws import Draw
+from tautomer.synthesis.health import Extent, extent
 from tautomer.synthesis.program import DrawnTensor, Node, Program, Reference, references
-from tautomer.synthesis.runs import Answer, Array, Kernels, Proposal, Refusal, Runs
+from tautomer.synthesis.runs import Answer, Kernels, Proposal, Refusal, Runs
 from tautomer.synthesis.specification import Application, Fresh, Operand, Origin, Rule, Specification, Value
-from tautomer.synthesis.tensor_types import FLOATS, MAXIMUM_RANK, Domain, TensorType
+from tautomer.synthesis.tensor_types import ANYTHING, MAXIMUM_RANK, Domain, TensorType
 
 
 class Chooser(Protocol):
@@ -57,13 +56,37 @@ class Request:
 
 ATTEMPTS_PER_NODE = 60
 BLANK_SIZES = (2, 3, 4, 5, 6, 8)
-PROPOSALS = 8
+UNMET = 0.03
+"""The chance that an operand is made anew although there is a value that would do."""
+
+NODE_WEIGHT = 8.0
+"""How much likelier an operand is the result of a node than an input."""
+
+UNREAD_WEIGHT = 3.0
+"""How much likelier an operand is a value that nothing reads yet."""
+
+ANCHOR_WEIGHT = 0.05
+"""How much likelier a second operand is the first one again."""
+
+PROPOSALS = 5
 """So many first operands are looked at for an operator that brings values together."""
 
 SIZES = 3
 """A model's own dimensions are of so few sizes that shapes meet and values can be brought together."""
 
-PROPOSALS = 8
+UNMET = 0.03
+"""The chance that an operand is made anew although there is a value that would do."""
+
+NODE_WEIGHT = 8.0
+"""How much likelier an operand is the result of a node than an input."""
+
+UNREAD_WEIGHT = 3.0
+"""How much likelier an operand is a value that nothing reads yet."""
+
+ANCHOR_WEIGHT = 0.05
+"""How much likelier a second operand is the first one again."""
+
+PROPOSALS = 5
 """So many first operands are looked at for an operator that brings values together."""
 
 SIZES = 3
@@ -92,8 +115,7 @@ class Growth:
         self._specification: Specification | None = None
         self._anchor: str | None = None
         self._dynamic = self.draw.chance(request.dynamic)
-        noise = np.random.RandomState(self.draw.seed())
-        self._runs = Runs(kernels, dynamic=self._dynamic, ties=request.ties, noise=noise)
+        self._runs = Runs(kernels, dynamic=self._dynamic, ties=request.ties, noise=self.draw.seed())
         self._sizes = [self.draw.pick(BLANK_SIZES) for _ in range(SIZES)]
         self._empty = self.draw.chance(request.empty)
         self._most_inputs = request.inputs or 2 + request.nodes // 8
@@ -103,12 +125,8 @@ class Growth:
     def find(self, name: str, wanted: Callable[[TensorType], bool]) -> Value | None:
         """An existing value whose type is wanted and whose elements may stand there; None where there is none."""
         domain = self._domain(name)
-        fitting = [
-            value
-            for value in self._values
-            if wanted(value.type) and domain.holds(value.least, value.largest, value.nearest_to_zero)
-        ]
-        if not fitting or self.draw.chance(0.03):
+        fitting = [value for value in self._values if wanted(value.type) and self._holds(domain, value)]
+        if not fitting or self.draw.chance(UNMET):
             return None
         return self._preferred(fitting)
 
@@ -119,14 +137,21 @@ class Growth:
     def operand(self, name: str, wanted: TensorType, *, domain: Domain | None = None) -> Operand:
         """A value of exactly this type: an existing one where there is one and chance wants it, else a fresh one."""
         within = domain or self._domain(name)
-        fitting = [
-            value
-            for value in self._values
-            if value.type == wanted and within.holds(value.least, value.largest, value.nearest_to_zero)
-        ]
-        if fitting and not self.draw.chance(0.03):
+        fitting = [value for value in self._values if value.type == wanted and self._holds(within, value)]
+        if fitting and not self.draw.chance(UNMET):
             return self._preferred(fitting)
         return Fresh(wanted, within)
+
+    def _holds(self, domain: Domain, value: Value) -> bool:
+        if domain is ANYTHING:
+            return True
+        if domain.low > value.least or domain.high < value.largest:
+            return False
+        if domain.away_from_zero <= 0.0 or value.least >= domain.away_from_zero:
+            return True
+        return (
+            value.largest <= -domain.away_from_zero or self._runs.nearest_to_zero(value.name) >= domain.away_from_zero
+        )
 
     # Growing.
 
@@ -162,15 +187,26 @@ class Growth:
 
     def _proposed(self, specification: Specification) -> Application | None:
         """An application, of several the one that reads most of what is there already."""
+        rule, domain = specification.rule, specification.domain(specification.rule.anchor)
+        fitting = [
+            value
+            for value in self._values
+            if value.type.dtype in specification.dtypes
+            and len(value.type.shape) in rule.ranks
+            and self._holds(domain, value)
+        ]
+        weights = self._weights_of(fitting)
         best: Application | None = None
         fewest = math.inf
-        for _ in range(PROPOSALS if specification.rule.joins else 1):
+        for _ in range(PROPOSALS if rule.joins and len(fitting) > 1 else 1):
             self._anchor = None
-            anchor = self._first_operand(specification)
-            if anchor is None:
-                continue
-            self._anchor = anchor.name if isinstance(anchor, Value) else None
-            application = specification.rule.apply(self, anchor)
+            anchor: Operand | None
+            if fitting and not self.draw.chance(UNMET):
+                anchor = self.draw.weighted(fitting, weights)
+                self._anchor = anchor.name
+            else:
+                anchor = self._new_anchor(specification, domain)
+            application = None if anchor is None else rule.apply(self, anchor)
             if application is None:
                 continue
             outside = sum(not isinstance(one, Value) or one.origin is Origin.INPUT for one in _operands(application))
@@ -180,25 +216,14 @@ class Growth:
                 break
         return best
 
-    def _first_operand(self, specification: Specification) -> Operand | None:
-        rule = specification.rule
-        domain = specification.domain(rule.anchor)
-        fitting = [
-            value
-            for value in self._values
-            if value.type.dtype in specification.dtypes
-            and value.type.rank in rule.ranks
-            and domain.holds(value.least, value.largest, value.nearest_to_zero)
-        ]
-        if fitting and not self.draw.chance(0.03):
-            return self._preferred(fitting)
+    def _new_anchor(self, specification: Specification, domain: Domain) -> Fresh | None:
         if len(self._inputs) >= self._most_inputs or (self._values and self.draw.chance(0.6)):
             return None
         dtypes = [dtype for dtype in self._request.dtypes if dtype in specification.dtypes]
         if not dtypes:
             return None
         dtype = self.draw.weighted(dtypes, [self._request.dtypes[one] for one in dtypes])
-        return Fresh(TensorType(dtype, self._fresh_shape(rule)), domain)
+        return Fresh(TensorType(dtype, self._fresh_shape(specification.rule)), domain)
 
     def _fresh_shape(self, rule: Rule) -> tuple[int, ...]:
         ranks = [rank for rank in rule.ranks if rank <= 5]
@@ -221,14 +246,15 @@ class Growth:
         return 1 if self.draw.chance(self._request.ones) else self.draw.pick(self._sizes)
 
     def _preferred(self, fitting: Sequence[Value]) -> Value:
-        if len(fitting) == 1:
-            return fitting[0]
-        weights = []
-        for value in fitting:
-            weight = 8.0 if value.origin is Origin.NODE else 1.0
-            weight *= 1.0 if self._read[value.name] else 3.0
-            weights.append(weight * (0.05 if value.name == self._anchor else 1.0))
-        return self.draw.weighted(fitting, weights)
+        return fitting[0] if len(fitting) == 1 else self.draw.weighted(fitting, self._weights_of(fitting))
+
+    def _weights_of(self, fitting: Sequence[Value]) -> list[float]:
+        return [
+            (NODE_WEIGHT if value.origin is Origin.NODE else 1.0)
+            * (1.0 if self._read[value.name] else UNREAD_WEIGHT)
+            * (ANCHOR_WEIGHT if value.name == self._anchor else 1.0)
+            for value in fitting
+        ]
 
     def _open_producers(self) -> Sequence[str]:
         return [operator for name, operator in self._producers.items() if not self._read[name]]
@@ -295,8 +321,8 @@ class Growth:
             (self._inputs if is_input else self._weights).append(drawn)
             self._runs.keep(drawn.name, proposal.fresh[drawn.name])
             if is_input:
-                arrays = self._runs.arrays(proposal.fresh[drawn.name])
-                self._values.append(_value(drawn.name, drawn.type, Origin.INPUT, arrays))
+                extents = [extent(one) for one in self._runs.arrays(proposal.fresh[drawn.name])]
+                self._values.append(_value(drawn.name, drawn.type, Origin.INPUT, extents))
         for reference in references(proposal.bindings):
             self._read[reference.name] += 1
         specification = proposal.specification
@@ -305,7 +331,7 @@ class Growth:
         for index, (name, type_) in enumerate(zip(names, proposal.results, strict=True)):
             self._runs.keep(name, [run[index] for run in answer.tensors])
             self._producers[name] = specification.name
-            self._values.append(_value(name, type_, Origin.NODE, [run[index] for run in answer.arrays]))
+            self._values.append(_value(name, type_, Origin.NODE, [run[index] for run in answer.extents]))
         self._nodes.append(
             Node(
                 specification.name,
@@ -318,15 +344,10 @@ class Growth:
         )
 
 
-def _value(name: str, type_: TensorType, origin: Origin, seen: Sequence[Array]) -> Value:
-    if type_.dtype == "bool" or seen[0].size == 0:
-        return Value(name, type_, origin, 0.0, 1.0, 0.0)
-    least = min(float(one.min()) for one in seen)
-    largest = max(float(one.max()) for one in seen)
-    nearest = (
-        0.0 if least <= 0.0 <= largest and type_.dtype not in FLOATS else min(float(np.abs(one).min()) for one in seen)
-    )
-    return Value(name, type_, origin, least, largest, nearest)
+def _value(name: str, type_: TensorType, origin: Origin, seen: Sequence[Extent]) -> Value:
+    if type_.dtype == "bool":
+        return Value(name, type_, origin, 0.0, 1.0)
+    return Value(name, type_, origin, min(one.least for one in seen), max(one.largest for one in seen))
 
 
 def _operands(application: Application) -> list[Operand]:

@@ -7,12 +7,16 @@ perturbed by a small relative amount, and on other inputs. What is asked of it i
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tautomer.synthesis.tensor_types import FLOATS
+
+Array = NDArray[Any]
 
 LARGEST = {"float16": 1e3}
 LARGEST_ELSEWHERE = 1e4
@@ -33,6 +37,29 @@ MOVED_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
+class Extent:
+    """The least and the largest element of a value; both zero where it has none."""
+
+    least: float
+    largest: float
+
+    @property
+    def reach(self) -> float:
+        """The largest magnitude; NaN where an element is NaN."""
+        return -self.least if -self.least > self.largest else self.largest
+
+
+NOTHING = Extent(0.0, 0.0)
+
+
+def extent(array: Array) -> Extent:
+    """The extent of an array."""
+    if array.size == 0 or array.dtype == np.bool_:
+        return NOTHING
+    return Extent(float(array.min()), float(array.max()))
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """A result in the three runs.
 
@@ -40,11 +67,13 @@ class Observed:
         written: on the inputs that the model is written with.
         perturbed: on these inputs, perturbed.
         other: on other inputs.
+        extents: of each, in this order.
     """
 
-    written: NDArray[np.generic]
-    perturbed: NDArray[np.generic]
-    other: NDArray[np.generic]
+    written: Array
+    perturbed: Array
+    other: Array
+    extents: Sequence[Extent]
 
 
 def ailment(seen: Observed, dtype: str, *, ties: bool = False) -> str | None:
@@ -57,42 +86,36 @@ def ailment(seen: Observed, dtype: str, *, ties: bool = False) -> str | None:
     """
     if seen.written.size == 0:
         return None
-    for one in (seen.written, seen.perturbed, seen.other):
+    for one in seen.extents:
         wrong = out_of_range(one, dtype)
         if wrong is not None:
             return wrong
-    if not ties and jumps(seen.written, seen.perturbed, dtype):
+    if not ties and jumps(seen.written, seen.perturbed, dtype, seen.extents[0].reach):
         return "amplifies" if dtype in FLOATS else "near a tie"
     return None if _moves(seen, dtype) else "vacuous"
 
 
-def out_of_range(array: NDArray[np.generic], dtype: str) -> str | None:
+def out_of_range(found: Extent, dtype: str) -> str | None:
     """What is wrong with the size of a value's elements, as a word; None where nothing is."""
-    if dtype == "bool" or array.size == 0:
-        return None
-    if dtype not in FLOATS:
-        largest = max(abs(int(array.min())), abs(int(array.max())))
-        return "too large" if largest > LARGEST_INTEGER else None
-    reach = float(np.abs(array).max())
-    if reach <= LARGEST.get(dtype, LARGEST_ELSEWHERE):  # NaN compares false
+    most = LARGEST.get(dtype, LARGEST_ELSEWHERE) if dtype in FLOATS else LARGEST_INTEGER
+    reach = found.reach
+    if reach <= most:  # NaN compares false
         return None
     return "too large" if math.isfinite(reach) else "not finite"
 
 
-def jumps(value: NDArray[np.generic], perturbed: NDArray[np.generic], dtype: str) -> bool:
+def jumps(value: Array, perturbed: Array, dtype: str, reach: float) -> bool:
     """Whether a value changes by more than a perturbation of what it is computed from explains."""
     if dtype not in FLOATS:
         return not np.array_equal(value, perturbed)
     if value.size == 0:
         return False
-    change = np.abs(np.subtract(perturbed, value, dtype=np.float64)).max()
-    return not change <= AMPLIFICATION * PERTURBATION[dtype] * float(np.abs(value).max())
+    return not np.abs(perturbed - value).max() <= AMPLIFICATION * PERTURBATION[dtype] * reach
 
 
 def _moves(seen: Observed, dtype: str) -> bool:
     if dtype not in FLOATS:
         return not np.array_equal(seen.written, seen.other)
-    reach = max(float(np.abs(seen.written).max()), float(np.abs(seen.other).max()))
-    change = np.abs(np.subtract(seen.other, seen.written, dtype=np.float64))
-    moved = int(np.count_nonzero(change > MOVED * reach))
-    return moved >= max(1, MOVED_SHARE * seen.written.size)
+    reach = max(seen.extents[0].reach, seen.extents[2].reach)
+    moved = np.count_nonzero(np.abs(seen.other - seen.written) > MOVED * reach)
+    return bool(moved >= max(1, MOVED_SHARE * seen.written.size))

@@ -10,12 +10,12 @@ from tautomer.synthesis.program import DrawnTensor, Program
 DRAWN = '''
 def drawn(seed, shape, dtype, low, high):
     """Values drawn evenly from an interval."""
-    state = np.random.RandomState(seed)
+    unit = np.random.Generator(np.random.PCG64(seed)).random(shape)
     if dtype == "bool":
-        return state.random_sample(shape) < 0.5
+        return unit < 0.5
     if "int" in dtype:
-        return state.randint(low, high + 1, shape).astype(dtype)
-    return state.uniform(low, high, shape).astype("float64" if dtype == "float64" else "float32")
+        return np.floor(low + (high - low + 1) * unit).astype(dtype)
+    return (low + (high - low) * unit).astype("float64" if dtype == "float64" else "float32")
 '''
 """The function of a generated file that makes its inputs and weights: the same values as `values_of`."""
 
@@ -24,7 +24,7 @@ def drawn_call(tensor: DrawnTensor, *, run: int = 0) -> str:
     """The call of `drawn` that makes an input or a weight; `run` counts the sets of inputs, 2 is at the second size."""
     shape = tensor.type.shape_at_second_size() if run == 2 else tuple(int(one) for one in tensor.type.shape)
     low, high = (tensor.low, tensor.high) if "float" in tensor.type.dtype else (int(tensor.low), int(tensor.high))
-    return f"drawn({(tensor.seed + run) % 2**32}, {shape!r}, {tensor.type.dtype!r}, {low!r}, {high!r})"
+    return f"drawn({tensor.seed + run}, {shape!r}, {tensor.type.dtype!r}, {low!r}, {high!r})"
 
 
 def is_resizable(program: Program) -> bool:

@@ -11,16 +11,20 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tautomer.synthesis.health import PERTURBATION, Observed, ailment, jumps, out_of_range
+from tautomer.synthesis.health import PERTURBATION, Array, Extent, Observed, ailment, extent, jumps, out_of_range
 from tautomer.synthesis.program import DrawnTensor, Reference
 from tautomer.synthesis.specification import Specification
 from tautomer.synthesis.tensor_types import FLOATS, TensorType
 
-Array = NDArray[Any]
-
 WRITTEN, PERTURBED, OTHER, RESIZED = range(4)
+
+NOISE_ELEMENTS = 1 << 14
+_NOISE = 2.0 * np.random.Generator(np.random.PCG64(0)).random(NOISE_ELEMENTS) - 1.0
+"""Between -1 and 1; drawing it anew for every value would cost more than the operators do.
+
+A value has fewer elements than that.
+"""
 
 
 class Kernels(Protocol):
@@ -66,10 +70,10 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an operator gave: for each run, its results as tensors and as arrays."""
+    """What an operator gave: for each run, its results as tensors, and their extents."""
 
     tensors: Sequence[Sequence[Any]]
-    arrays: Sequence[Sequence[Array]]
+    extents: Sequence[Sequence[Extent]]
 
 
 class Runs:
@@ -79,15 +83,16 @@ class Runs:
         kernels: the framework.
         dynamic: whether there is a run at a second size.
         ties: whether decisions near ties are wanted.
-        noise: what values are perturbed with.
+        noise: where in the noise that values are perturbed with the first is taken from.
     """
 
-    def __init__(self, kernels: Kernels, *, dynamic: bool, ties: bool, noise: np.random.RandomState) -> None:
+    def __init__(self, kernels: Kernels, *, dynamic: bool, ties: bool, noise: int) -> None:
         self._kernels = kernels
         self._runs = range(4 if dynamic else 3)
         self._ties = ties
-        self._noise = noise
+        self._at = noise
         self._tensors: dict[str, Sequence[Any]] = {}
+        self._nearest: dict[str, float] = {}
 
     def keep(self, name: str, tensors: Sequence[Any]) -> None:
         """Remember a value."""
@@ -100,6 +105,15 @@ class Runs:
     def arrays(self, tensors: Sequence[Any]) -> list[Array]:
         """Tensors as arrays."""
         return [self._kernels.array(one) for one in tensors]
+
+    def nearest_to_zero(self, name: str) -> float:
+        """The smallest magnitude that a value has in any run."""
+        found = self._nearest.get(name)
+        if found is None:
+            arrays = self.arrays(self._tensors[name])
+            found = min((float(np.abs(one).min()) for one in arrays if one.size), default=0.0)
+            self._nearest[name] = found
+        return found
 
     def drawn(self, drawn: DrawnTensor, *, is_input: bool) -> list[Any]:
         """An input or a weight in every run."""
@@ -119,9 +133,11 @@ class Runs:
     def _perturbed(self, array: Array, dtype: str, *, shifted: bool = False) -> Array:
         if dtype not in FLOATS or array.size == 0:
             return array
-        noise = self._noise.uniform(-1.0, 1.0, array.shape) * PERTURBATION[dtype]
-        scale = np.abs(array).max() if shifted else np.abs(array)
-        return np.asarray(array + noise * scale, array.dtype)
+        begin = self._at % (NOISE_ELEMENTS - array.size)
+        self._at += array.size
+        noise = _NOISE[begin : begin + array.size].reshape(array.shape)
+        scale = np.abs(array).max() if shifted else array
+        return np.asarray(array + noise * (PERTURBATION[dtype] * scale), array.dtype)
 
     def answer(self, proposal: Proposal) -> Answer:
         """What an operator gives in every run, if it is of use.
@@ -132,22 +148,29 @@ class Runs:
         decides = proposal.specification.decides and not self._ties
         runs = [self._results(proposal, run, shifted=decides and run == PERTURBED) for run in self._runs]
         arrays = [self.arrays(made) for made in runs]
+        extents = [[extent(one) for one in made] for made in arrays]
         for index, type_ in enumerate(proposal.results):
-            seen = Observed(*(arrays[run][index] for run in (WRITTEN, PERTURBED, OTHER)))
+            seen = Observed(
+                arrays[WRITTEN][index],
+                arrays[PERTURBED][index],
+                arrays[OTHER][index],
+                [made[index] for made in extents[:RESIZED]],
+            )
             wrong = ailment(seen, type_.dtype, ties=self._ties)
             if wrong is None and RESIZED in self._runs:
-                wrong = out_of_range(arrays[RESIZED][index], type_.dtype)
+                wrong = out_of_range(extents[RESIZED][index], type_.dtype)
             if wrong is not None:
                 raise Refusal(wrong)
         for run in self._runs[OTHER:] if decides else ():
             moved = self.arrays(self._results(proposal, run, shifted=True))
-            if any(jumps(a, b, one.dtype) for a, b, one in zip(arrays[run], moved, proposal.results, strict=True)):
-                raise Refusal("near a tie")
+            for index, type_ in enumerate(proposal.results):
+                if jumps(arrays[run][index], moved[index], type_.dtype, extents[run][index].reach):
+                    raise Refusal("near a tie")
         for index, type_ in enumerate(proposal.results):
             if type_.dtype in FLOATS:
                 nudged = self._perturbed(arrays[PERTURBED][index], type_.dtype)
                 runs[PERTURBED][index] = self._kernels.tensor(nudged, type_.dtype)
-        return Answer(runs, arrays)
+        return Answer(runs, extents)
 
     def _results(self, proposal: Proposal, run: int, *, shifted: bool) -> list[Any]:
         bound = {
@@ -180,18 +203,17 @@ class Runs:
 
 
 def values_of(drawn: DrawnTensor, seed: int, shape: Sequence[int]) -> Array:
-    """The values that an input or a weight has for a seed.
+    """The values that an input or a weight has for a seed; `module_text.DRAWN` is the same for a model's file.
 
-    NumPy's `RandomState` is frozen, so that a model's file makes the same ones wherever it is read.
+    NumPy keeps the stream of PCG64, and nothing but its numbers between zero and one is used (NEP 19).
     """
-    state, size = np.random.RandomState(seed % 2**32), tuple(int(one) for one in shape)
-    if drawn.type.dtype == "bool":
-        return state.random_sample(size) < 0.5
-    if drawn.type.dtype in FLOATS:
-        return state.uniform(drawn.low, drawn.high, size).astype(
-            "float64" if drawn.type.dtype == "float64" else "float32"
-        )
-    return state.randint(int(drawn.low), int(drawn.high) + 1, size).astype(drawn.type.dtype)
+    unit = np.random.Generator(np.random.PCG64(seed)).random(tuple(int(one) for one in shape))
+    dtype = drawn.type.dtype
+    if dtype == "bool":
+        return unit < 0.5
+    if dtype in FLOATS:
+        return (drawn.low + (drawn.high - drawn.low) * unit).astype("float64" if dtype == "float64" else "float32")
+    return np.floor(drawn.low + (drawn.high - drawn.low + 1) * unit).astype(dtype)
 
 
 def is_tensor(value: Any) -> bool:

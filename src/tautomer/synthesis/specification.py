@@ -33,7 +33,6 @@ class Value:
         origin: where it comes from.
         least: the smallest element seen.
         largest: the largest element seen.
-        nearest_to_zero: the smallest absolute value seen.
     """
 
     name: str
@@ -41,7 +40,6 @@ class Value:
     origin: Origin
     least: float
     largest: float
-    nearest_to_zero: float
 
 
 @dataclass(frozen=True, slots=True)

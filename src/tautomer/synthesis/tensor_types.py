@@ -72,10 +72,6 @@ class Domain:
     high: float = math.inf
     away_from_zero: float = 0.0
 
-    def holds(self, least: float, largest: float, nearest_to_zero: float) -> bool:
-        """Whether values that lie between two numbers, and this far from zero, are all in it."""
-        return least >= self.low and largest <= self.high and nearest_to_zero >= self.away_from_zero
-
     def drawn_from(self, dtype: str) -> tuple[float, float]:
         """The interval that fresh values of a dtype are drawn from: bounded, and on one side of zero where need be."""
         low, high = max(self.low, -TYPICAL), min(self.high, TYPICAL)

@@ -28,7 +28,7 @@ def module_text(program: Program) -> str:
                 lines.append(f"        self.{one.name} = torch.nn.Parameter({made})")
             else:
                 lines.append(f'        self.register_buffer("{one.name}", {made})')
-        lines.append("")
+        lines += ["        self.requires_grad_(False)", ""]
     lines.append(f"    def forward(self, {', '.join(one.name for one in program.inputs)}):")
     for node in program.nodes:
         bound = {name: _owned(value, weights) for name, value in node.bindings.items()}
@@ -51,7 +51,7 @@ def _owned(value: Any, weights: set[str]) -> Any:
 
 def _tensor(call: str, dtype: str) -> str:
     narrow = dtype in ("float16", "bfloat16")
-    return f"torch.as_tensor({call}, dtype=torch.{dtype})" if narrow else f"torch.as_tensor({call})"
+    return f"torch.tensor({call}, dtype=torch.{dtype})" if narrow else f"torch.tensor({call})"
 
 
 def _set_of_inputs(program: Program, run: int) -> list[str]:

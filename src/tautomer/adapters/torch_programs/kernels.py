@@ -6,11 +6,10 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 
 from tautomer.synthesis import DtypeName, Specification
-from tautomer.synthesis.runs import Array
+from tautomer.synthesis.health import Array
 
 NAMES = {
     dtype: str(dtype).removeprefix("torch.")
@@ -37,7 +36,8 @@ class TorchKernels:
 
     def tensor(self, array: Array, dtype: str) -> torch.Tensor:
         """An array as a tensor of a dtype."""
-        return torch.from_numpy(np.ascontiguousarray(array)).reshape(array.shape).to(DTYPES[dtype])
+        tensor = torch.from_numpy(array).clone() if array.ndim else torch.tensor(array)
+        return tensor if tensor.dtype == DTYPES[dtype] else tensor.to(DTYPES[dtype])
 
     def array(self, tensor: torch.Tensor) -> Array:
         """A tensor as an array; bfloat16 as float32."""
@@ -50,7 +50,7 @@ class TorchKernels:
     def evaluate(self, specification: Specification, bound: Mapping[str, Any]) -> tuple[Any, ...]:
         """The results of an operator on tensors and attributes."""
         names = {name: DTYPES[value] if isinstance(value, DtypeName) else value for name, value in bound.items()}
-        with torch.no_grad():
+        with torch.no_grad():  # some kernels are others where gradients may be wanted
             made = eval(compiled(specification.expression), _GLOBALS, names)
         return tuple(made) if isinstance(made, tuple | list) else (made,)
 

@@ -16,8 +16,10 @@ Results = Callable[[str, int], frozenset[tuple[str, int]]]
 DrawnShape = Callable[[Draw, int, Callable[[], int]], tuple[int, ...]]
 
 
-def broadcast(*shapes: Sequence[int]) -> tuple[int, ...] | None:
+def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...] | None:
     """The shape that shapes broadcast to, None where they do not: NumPy's rule, which the frameworks share."""
+    if len(set(shapes)) == 1:
+        return tuple(shapes[0])
     result: list[int] = []
     for dimensions in zip_longest(*(tuple(reversed(shape)) for shape in shapes), fillvalue=1):
         kept: int = 1

@@ -30,7 +30,7 @@ SHAPES: tuple[Specification, ...] = (
     operator("torch.vstack(tensors)", cutting.concatenated(axis_of="first"), ANY, name="torch.vstack"),
     operator("torch.hstack(tensors)", cutting.concatenated(axis_of="second"), ANY),
     operator("torch.stack(tensors, dim=axis)", cutting.stacked(), ANY),
-    operator("torch.split(x, sizes, dim=axis)", cutting.split(), ANY),
+    operator("torch.split(x, sizes, dim=axis)", cutting.split(), ANY, graph="split_with_sizes"),
     operator("torch.chunk(x, count, dim=axis)", cutting.split(even=True), ANY),
     operator("torch.tensor_split(x, count, dim=axis)", cutting.split(even=True), ANY),
     operator("torch.unbind(x, dim=axis)", cutting.unbound(), ANY),

@@ -49,7 +49,11 @@ REDUCTIONS: tuple[Specification, ...] = (
         "torch.var_mean(x, dim=axes, keepdim=keepdims, correction=correction)",
         reduction(results=(None, None), least=2, attributes=_correction),
     ),
-    operator("torch.linalg.vector_norm(x, ord=order, dim=axes, keepdim=keepdims)", reduction(attributes=_order)),
+    operator(
+        "torch.linalg.vector_norm(x, ord=order, dim=axes, keepdim=keepdims)",
+        reduction(attributes=_order),
+        graph="linalg_vector_norm",
+    ),
     operator(
         "torch.argmax(x, dim=axis, keepdim=keepdims)",
         reduction(over="one", result="int64", least=2),
@@ -89,8 +93,8 @@ REDUCTIONS: tuple[Specification, ...] = (
 ALONG: tuple[Specification, ...] = (
     operator("F.softmax(x, dim=axis)", along(least=2)),
     operator("F.log_softmax(x, dim=axis)", along(least=2)),
-    operator("F.softmin(x, dim=axis)", along(least=2)),
-    operator("F.normalize(x, p=2.0, dim=axis)", along(least=2)),
+    operator("F.softmin(x, dim=axis)", along(least=2), graph="softmax"),
+    operator("F.normalize(x, p=2.0, dim=axis)", along(least=2), graph="div"),
     operator("torch.cumsum(x, dim=axis)", along()),
     operator(
         "torch.cumsum(x, dim=axis)", along(result="int64"), ("int64", "int32", "bool"), name="torch.cumsum of integers"

@@ -17,7 +17,20 @@ def operator(
     *,
     name: str | None = None,
     decides: bool = False,
+    graph: str | None = None,
     **domains: Domain,
 ) -> Specification:
-    """An operator by its expression; it is called what the expression calls unless a name is given."""
-    return Specification(name or expression.partition("(")[0], expression, rule, dtypes, domains, decides)
+    """An operator by its expression.
+
+    Args:
+        expression: Python source over the names of the rule.
+        rule: of its types.
+        dtypes: of the first operand.
+        name: what it is called; None for what the expression calls.
+        decides: whether a small change of an operand may change the result by a jump.
+        graph: the ATen operator that `torch.export` writes for it, the last one of several; None for that of its name.
+        domains: of operands, by name.
+    """
+    called = name or expression.partition("(")[0]
+    operator_of_graph = f"aten.{graph or called.partition(' ')[0].rpartition('.')[2]}"
+    return Specification(called, expression, rule, dtypes, domains, decides, operator_of_graph)

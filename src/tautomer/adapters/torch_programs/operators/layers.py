@@ -32,6 +32,7 @@ WINDOWS: tuple[Specification, ...] = (
         SINGLE,
         name="F.max_pool2d with indices",
         decides=True,
+        graph="max_pool2d_with_indices",
     ),
     *(operator(f"F.avg_pool{n}d({AVERAGED})", pooling(n), SINGLE) for n in (1, 2, 3)),
     *(operator(f"F.adaptive_avg_pool{n}d(x, sizes)", adaptive(n), SINGLE) for n in (1, 2, 3)),
@@ -42,6 +43,7 @@ WINDOWS: tuple[Specification, ...] = (
             resampling(n),
             SINGLE,
             name=f"F.interpolate {mode}",
+            graph=f"upsample_{mode}{n}d",
         )
         for mode, n in (("linear", 1), ("bilinear", 2), ("bicubic", 2), ("trilinear", 3))
     ),
@@ -50,9 +52,14 @@ WINDOWS: tuple[Specification, ...] = (
         resampling(2, corners=False),
         SINGLE,
         name="F.interpolate nearest",
+        graph="upsample_nearest2d",
     ),
     operator(
-        'F.interpolate(x, size=sizes, mode="area")', resampling(2, corners=False), SINGLE, name="F.interpolate area"
+        'F.interpolate(x, size=sizes, mode="area")',
+        resampling(2, corners=False),
+        SINGLE,
+        name="F.interpolate area",
+        graph="adaptive_avg_pool2d",
     ),
     operator("F.pixel_shuffle(x, factor)", shuffled(up=True), SINGLE),
     operator("F.pixel_unshuffle(x, factor)", shuffled(up=False), SINGLE),
@@ -66,7 +73,9 @@ NORMALIZATIONS: tuple[Specification, ...] = (
         "F.instance_norm(x, weight=weight, bias=bias, eps=epsilon)", by_channel("instance", ranks=(3, 4, 5)), SINGLE
     ),
     operator("F.group_norm(x, groups, weight, bias, eps=epsilon)", by_channel("group"), SINGLE),
-    operator("F.local_response_norm(x, size, alpha=alpha, beta=beta, k=bias_term)", local_response(), SINGLE),
+    operator(
+        "F.local_response_norm(x, size, alpha=alpha, beta=beta, k=bias_term)", local_response(), SINGLE, graph="div"
+    ),
 )
 
 BLOCKS: tuple[Specification, ...] = (
