@@ -10,6 +10,7 @@
     |                          TA16x  a report that cannot be read
     |                          TA17x  nothing to reduce, or not so
     |                          TA18x  nothing to bisect, or no such release or environment
+    |                          TA195  (to TA199) no models to generate, or not so
     |-- NotInstalledError      TA102  an extra is missing                                         exit status 4
     `-- InternalError          TA900  our own bug, with a request to report it                    exit status 70
 

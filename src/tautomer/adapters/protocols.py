@@ -114,6 +114,8 @@ class Adapter:
         evaluated_in: where ONNX checkpoints of it are evaluated, if not in its own process.
         reduced_by: for a source, the module of the tasks that cut its programs and make them smaller (`extract`,
             `shrink`, `calls`, `part`, `candidates`); None where it cannot be reduced.
+        generated_by: for a source, the module of the task that makes up models for it (`generate`) and of the list of
+            its operators (`operators`); None where there are none.
     """
 
     name: str
@@ -131,6 +133,7 @@ class Adapter:
     levers: tuple[Lever, ...] = ()
     evaluated_in: WarmHost | None = None
     reduced_by: str | None = None
+    generated_by: str | None = None
 
     @property
     def evaluation_host(self) -> WarmHost:

@@ -18,6 +18,7 @@ from tautomer.cli.calibrate import calibrate
 from tautomer.cli.compare import compare
 from tautomer.cli.doctor import doctor
 from tautomer.cli.errors import exit_status_of
+from tautomer.cli.generate import generate
 from tautomer.cli.list import list_adapters
 from tautomer.cli.streams import write_result
 
@@ -63,6 +64,7 @@ application.command(
 application.command("bisect", short_help="Find which setting or release makes it fail.", epilog=bisect_command.EPILOG)(
     bisect_command.bisect
 )
+application.command("generate", short_help="Make up models to try converters on.")(generate)
 application.add_typer(env.application, name="env", short_help="Make, list and remove environments.")
 application.command("calibrate", short_help="Measure a runtime's approximated functions.")(calibrate)
 application.command("list", short_help="Name the sources, converters and runtimes.")(list_adapters)

@@ -14,8 +14,8 @@ class Draw:
 
     __slots__ = ("_random",)
 
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
+    def __init__(self, seed: int, attempt: int = 0) -> None:
+        self._random = random.Random(f"{seed}/{attempt}")
 
     def chance(self, probability: float) -> bool:
         """True as often as said."""

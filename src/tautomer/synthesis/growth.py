@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,12 +21,27 @@ from tautomer.synthesis.runs import Answer, Kernels, Proposal, Refusal, Runs
 from tautomer.synthesis.specification import Application, Fresh, Operand, Origin, Rule, Specification, Value
 from tautomer.synthesis.tensor_types import ANYTHING, MAXIMUM_RANK, Domain, TensorType
 
+Tail = tuple[str, ...]
+"""Operators along the data flow, one or two, that end at a value."""
+
 
 class Chooser(Protocol):
-    """Which operator is tried next."""
+    """Which operator is tried next, and which of several proposals.
 
-    def choose(self, draw: Draw, producers: Sequence[str]) -> Specification:
-        """One of the table; `producers` are the operators whose results nothing reads yet."""
+    Attributes:
+        width: how many proposals are compared; one where all are as good.
+    """
+
+    width: int
+
+    def choose(self, draw: Draw) -> Specification:
+        """One of the table."""
+
+    def worth(self, draw: Draw, operator: str, tails: Set[Tail]) -> float:
+        """How good it would be to add a node of an operator, as the graph calls it, to sequences that end before it."""
+
+    def kept(self, operator: str, tails: Set[Tail]) -> None:
+        """A node was added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +112,18 @@ SYMBOL = Dim(3, 5)
 
 
 class Growth:
-    """One model while it grows; what rules see of it is `Scope`."""
+    """One model while it grows; what rules see of it is `Scope`.
 
-    def __init__(self, kernels: Kernels, chooser: Chooser, request: Request, seed: int) -> None:
-        self.draw = Draw(seed)
+    Args:
+        kernels: the framework.
+        chooser: which operators are tried.
+        request: what the model should be like.
+        seed: of all choices.
+        attempt: counts the models that were begun with this seed and could not be grown.
+    """
+
+    def __init__(self, kernels: Kernels, chooser: Chooser, request: Request, seed: int, *, attempt: int = 0) -> None:
+        self.draw = Draw(seed, attempt)
         self.refused: Counter[tuple[str, str]] = Counter()
         self._chooser = chooser
         self._request = request
@@ -110,7 +133,7 @@ class Growth:
         self._inputs: list[DrawnTensor] = []
         self._weights: list[DrawnTensor] = []
         self._nodes: list[Node] = []
-        self._producers: dict[str, str] = {}
+        self._tails: dict[str, Set[Tail]] = {}
         self._results = 0
         self._specification: Specification | None = None
         self._anchor: str | None = None
@@ -162,7 +185,9 @@ class Growth:
             tries += 1
             if tries > ATTEMPTS_PER_NODE * self._request.nodes:
                 return None
-            self.add(self._chooser.choose(self.draw, self._open_producers()))
+            proposed = self._best_of([self._chooser.choose(self.draw) for _ in range(self._chooser.width)])
+            if proposed is not None:
+                self._tried(*proposed)
         outputs = [value for value in self._values if value.origin is Origin.NODE and not self._read[value.name]]
         if all(value.type.is_empty for value in outputs):
             return None
@@ -175,15 +200,34 @@ class Growth:
             tuple(value.name for value in outputs),
         )
 
-    def add(self, specification: Specification) -> bool:
-        """Propose a node of an operator; whether it stayed."""
-        self._specification = specification
-        application = self._proposed(specification)
-        if application is None or any(int(one.size) > self._request.elements for one in application.results):
-            return False
-        if any(one.rank > MAXIMUM_RANK or (one.is_empty and not self._empty) for one in application.results):
-            return False
-        return self._tried(specification, application)
+    def _best_of(self, specifications: Sequence[Specification]) -> tuple[Specification, Application] | None:
+        """The proposal that the chooser finds best."""
+        best, most = None, -math.inf
+        for specification in specifications:
+            self._specification = specification
+            application = self._proposed(specification)
+            if application is None or not self._fits(application):
+                continue
+            worth = 0.0
+            if len(specifications) > 1:
+                worth = self._chooser.worth(self.draw, specification.graph_operator, self._tails_of(application))
+            if worth > most:
+                best, most = (specification, application), worth
+        return best
+
+    def _fits(self, application: Application) -> bool:
+        return all(
+            one.rank <= MAXIMUM_RANK and int(one.size) <= self._request.elements and (self._empty or not one.is_empty)
+            for one in (*application.results, *(operand.type for operand in all_operands(application)))
+        )
+
+    def _tails_of(self, application: Application) -> Set[Tail]:
+        return {
+            tail
+            for operand in all_operands(application)
+            if isinstance(operand, Value)
+            for tail in self._tails.get(operand.name, ())
+        }
 
     def _proposed(self, specification: Specification) -> Application | None:
         """An application, of several the one that reads most of what is there already."""
@@ -209,7 +253,7 @@ class Growth:
             application = None if anchor is None else rule.apply(self, anchor)
             if application is None:
                 continue
-            outside = sum(not isinstance(one, Value) or one.origin is Origin.INPUT for one in _operands(application))
+            outside = sum(_is_outside(one) for one in all_operands(application))
             if outside < fewest:
                 best, fewest = application, outside
             if not outside:
@@ -256,9 +300,6 @@ class Growth:
             for value in fitting
         ]
 
-    def _open_producers(self) -> Sequence[str]:
-        return [operator for name, operator in self._producers.items() if not self._read[name]]
-
     def _domain(self, name: str) -> Domain:
         assert self._specification is not None
         return self._specification.domain(name)
@@ -266,6 +307,7 @@ class Growth:
     # Trying a proposal.
 
     def _tried(self, specification: Specification, application: Application) -> bool:
+        self._specification = specification
         made: list[tuple[DrawnTensor, bool]] = []
         tensors: dict[str, list[Any]] = {}
         bindings: dict[str, Any] = {}
@@ -326,11 +368,15 @@ class Growth:
         for reference in references(proposal.bindings):
             self._read[reference.name] += 1
         specification = proposal.specification
+        operator = specification.graph_operator
+        before = {tail for one in references(proposal.bindings) for tail in self._tails.get(one.name, ())}
+        self._chooser.kept(operator, before)
+        tails = {(operator,), *((*tail, operator) for tail in before if len(tail) == 1)}
         names = tuple(f"v{self._results + index}" for index in range(len(proposal.results)))
         self._results += len(names)
         for index, (name, type_) in enumerate(zip(names, proposal.results, strict=True)):
             self._runs.keep(name, [run[index] for run in answer.tensors])
-            self._producers[name] = specification.name
+            self._tails[name] = tails
             self._values.append(_value(name, type_, Origin.NODE, [run[index] for run in answer.extents]))
         self._nodes.append(
             Node(
@@ -350,11 +396,14 @@ def _value(name: str, type_: TensorType, origin: Origin, seen: Sequence[Extent])
     return Value(name, type_, origin, min(one.least for one in seen), max(one.largest for one in seen))
 
 
-def _operands(application: Application) -> list[Operand]:
+def all_operands(application: Application) -> list[Operand]:
+    """The operands of an application, lists taken apart."""
     found: list[Operand] = []
     for operand in application.operands.values():
-        if isinstance(operand, tuple):
-            found.extend(operand)
-        elif not (isinstance(operand, Fresh) and operand.fixed):
-            found.append(operand)
+        found.extend(operand if isinstance(operand, tuple) else (operand,))
     return found
+
+
+def _is_outside(operand: Operand) -> bool:
+    """Whether an operand is not the result of a node, where it might be one."""
+    return not operand.fixed if isinstance(operand, Fresh) else operand.origin is Origin.INPUT

@@ -10,7 +10,7 @@ from tautomer.adapters.worker_api import Channel
 from tautomer.model import ArtifactKind
 
 
-def _source(name: str, kinds: tuple[ArtifactKind, ...], converter: str) -> Adapter:
+def _source(name: str, kinds: tuple[ArtifactKind, ...], converter: str, generated_by: str | None = None) -> Adapter:
     return Adapter(
         name=name,
         kind=AdapterKind.SOURCE,
@@ -22,10 +22,16 @@ def _source(name: str, kinds: tuple[ArtifactKind, ...], converter: str) -> Adapt
         float64=True,
         reduced_by="tautomer.adapters.torch_programs.reduction.task",
         default_converter=converter,
+        generated_by=generated_by,
     )
 
 
-MODEL_MODULE = _source("torch", (ArtifactKind.MODEL_MODULE, ArtifactKind.PICKLED_MODULE), "torch.onnx")
+MODEL_MODULE = _source(
+    "torch",
+    (ArtifactKind.MODEL_MODULE, ArtifactKind.PICKLED_MODULE),
+    "torch.onnx",
+    "tautomer.adapters.torch_programs.generating",
+)
 EXPORTED_PROGRAM = _source("exported-program", (ArtifactKind.EXPORTED_PROGRAM,), "torch.onnx")
 TORCHSCRIPT = _source("torchscript", (ArtifactKind.TORCHSCRIPT,), "torch.onnx-legacy")
 

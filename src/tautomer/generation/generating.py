@@ -1,0 +1,253 @@
+"""Models made up in workers, batch by batch, and put where the user wants them."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import importlib
+import json
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tautomer.adapters.protocols import Adapter, AdapterKind
+from tautomer.adapters.registry import adapters, require
+from tautomer.checking.attempts import Bench, describe
+from tautomer.errors import MisuseError, OutputPathError
+from tautomer.execution import Pool, Runner, RunStore
+from tautomer.generation.settings import GenerationSettings
+from tautomer.model import Attempt, Completed, Limits
+
+BATCH = 200
+"""So many models are made by one worker: enough that its start does not count, few enough to be lost without regret."""
+
+SCHEMA = "tautomer/generate/1"
+INDEX = "index.json"
+
+EVEN: Mapping[str, Any] = {"kind": "even"}
+
+
+@dataclass(slots=True)
+class Generated:
+    """What came of it.
+
+    Attributes:
+        settings: what was asked for.
+        models: for each model its seed, file, number of nodes and operators.
+        failed: seeds for which no model was made, and why.
+        refused: how often nodes were refused, by operator and reason.
+        versions: of the framework.
+        seconds: that it took, the workers' start included.
+        sequences: those of one to three operators that the models hold, by the operators' names in the graph.
+    """
+
+    settings: GenerationSettings
+    models: list[dict[str, Any]] = field(default_factory=list)
+    failed: dict[int, str] = field(default_factory=dict)
+    refused: Counter[str] = field(default_factory=Counter)
+    versions: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    sequences: set[tuple[str, ...]] = field(default_factory=set)
+
+    def document(self) -> dict[str, Any]:
+        """The index of the models, as JSON values."""
+        return {
+            "schema": SCHEMA,
+            "framework": self.settings.framework,
+            "seed": self.settings.seed,
+            "count": len(self.models),
+            "versions": self.versions,
+            "models": self.models,
+            "failed": {str(seed): reason for seed, reason in self.failed.items()},
+            "distinct_operators": len({name for one in self.models for name in one["operators"]}),
+            "distinct_sequences": {str(n): sum(len(one) == n for one in self.sequences) for n in (2, 3)},
+            "refused_nodes": dict(self.refused.most_common()),
+        }
+
+
+def frameworks() -> dict[str, Adapter]:
+    """The sources that models can be generated for, by name."""
+    return {
+        name: adapter
+        for (kind, name), adapter in adapters().items()
+        if kind is AdapterKind.SOURCE and adapter.generated_by is not None
+    }
+
+
+def operator_table(framework: str) -> list[dict[str, Any]]:
+    """The operators of a framework: name, name in the graph, dtypes.
+
+    Raises:
+        MisuseError: TA196 nothing is generated for it.
+    """
+    module = importlib.import_module(str(_adapter(framework).generated_by))
+    table: list[dict[str, Any]] = module.operators()
+    return table
+
+
+def chosen_operators(framework: str, patterns: Sequence[str]) -> tuple[str, ...]:
+    """The operators that patterns name (`torch.add`, `*conv*`), by their own name or that in the graph.
+
+    Raises:
+        MisuseError: TA197 a pattern names none.
+    """
+    chosen: list[str] = []
+    table = operator_table(framework)
+    for pattern in patterns:
+        named = [
+            one["name"]
+            for one in table
+            if fnmatch.fnmatchcase(one["name"], pattern) or fnmatch.fnmatchcase(one["graph_operator"], pattern)
+        ]
+        if not named:
+            raise MisuseError(
+                "TA197",
+                f"no operator of {framework} is called {pattern!r}.",
+                f"`tautomer generate --framework {framework} --list` names all {len(table)}.",
+            )
+        chosen += [one for one in named if one not in chosen]
+    return tuple(chosen)
+
+
+def generate(
+    settings: GenerationSettings,
+    output: Path,
+    *,
+    aim: Mapping[str, Any] = EVEN,
+    limits: Limits | None = None,
+    runner: Runner | None = None,
+    report: Callable[[int, int], None] = lambda done, count: None,
+) -> Generated:
+    """Generate models into a folder, with an index beside them.
+
+    A worker that dies takes the model with it that it was at, which is listed; the others are made.
+
+    Args:
+        settings: what they should be like.
+        output: the folder; it is made where it is not there.
+        aim: what the choice of operators is after; see `tautomer.adapters.generating.generate_models`.
+        limits: of each batch.
+        runner: runs the workers; None for a pool of its own.
+        report: called after each batch with the number of models made and wanted.
+
+    Raises:
+        MisuseError: TA196 nothing is generated for the framework.
+        NotInstalledError: the framework is not installed.
+        OutputPathError: the folder cannot be written, or a file of another content is in the way.
+    """
+    adapter = _adapter(settings.framework)
+    require(adapter)
+    check_folder(output)
+    made = Generated(settings)
+    began = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        used = stack.enter_context(Pool()) if runner is None else runner
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        run = stack.enter_context(RunStore(folder).create(f"generate {settings.framework}"))
+        work = _Work(Bench(used, limits or Limits(), run), adapter, made, output, aim)
+        pending = list(range(settings.seed, settings.seed + settings.count))
+        while pending:
+            reached = work.batch(pending[:BATCH])
+            pending = [seed for seed in pending if seed > reached]
+            report(len(made.models), settings.count)
+    made.seconds = time.monotonic() - began
+    _write(output / INDEX, json.dumps(made.document(), indent=1) + "\n")
+    return made
+
+
+def check_folder(output: Path) -> None:
+    """Make a folder, and refuse it where it cannot be written.
+
+    Raises:
+        OutputPathError: TA198.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        if not os.access(output, os.W_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise OutputPathError(
+            "TA198", f"cannot write models to '{output}': {error.strerror or error}.", "Give another folder."
+        ) from error
+
+
+def _adapter(framework: str) -> Adapter:
+    known = frameworks()
+    if framework not in known:
+        raise MisuseError(
+            "TA196", f"no models are generated for {framework!r}.", f"Give one of: {', '.join(sorted(known))}."
+        )
+    return known[framework]
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    bench: Bench
+    adapter: Adapter
+    made: Generated
+    output: Path
+    aim: Mapping[str, Any]
+
+    def batch(self, seeds: Sequence[int]) -> int:
+        """Make the models of some seeds; the last seed that was begun."""
+        settings, aim = self.made.settings, self.aim
+        if aim["kind"] == "aim":
+            aim = {**aim, "covered": sorted({*(tuple(one) for one in aim["covered"]), *self.made.sequences})}
+        arguments = {
+            "seeds": list(seeds),
+            "nodes": list(settings.nodes),
+            "request": settings.request(),
+            "operators": None if settings.operators is None else list(settings.operators),
+            "aim": dict(aim),
+        }
+        host = replace(self.adapter.host, name=f"{self.adapter.host.name}-generation", prime=None)
+        function = f"{self.adapter.generated_by}:generate"
+        attempt = self.bench.run(host, function, arguments, label=f"generate {seeds[0]}")
+        reached = _collect(attempt, self.made, self.output, seeds[0])
+        if isinstance(attempt, Completed):
+            self.made.refused.update(attempt.result["refused"])
+            self.made.versions = attempt.result["versions"]
+        else:
+            self.made.failed[reached] = describe(attempt)
+        return reached
+
+
+def _collect(attempt: Attempt, made: Generated, output: Path, first: int) -> int:
+    """Take the models of a batch; the last seed that was begun, the first where none was."""
+    reached = first
+    for event in attempt.events:
+        if event.name not in ("begin", "model"):
+            continue
+        seed = int(event.fields["seed"])
+        reached = max(reached, seed)
+        if event.name != "model":
+            continue
+        if event.fields["file"] is None:
+            made.failed[seed] = "too many nodes in a row were refused"
+            continue
+        text = (attempt.log.parent / str(event.fields["file"])).read_text("utf-8")
+        _write(output / str(event.fields["file"]), text)
+        made.sequences |= {tuple(one) for one in event.fields["sequences"]}
+        made.models.append({name: event.fields[name] for name in ("seed", "file", "nodes", "operators")})
+    return reached
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all; a generated file of other content is not overwritten unless it is the index."""
+    if path.name != INDEX and path.exists() and path.read_text("utf-8", errors="replace") != text:
+        raise OutputPathError(
+            "TA199", f"'{path}' exists and is another model.", "Give a folder that is empty, or other seeds."
+        )
+    aside = path.with_name(f".{path.name}.partial")
+    try:
+        aside.write_text(text, "utf-8")
+        aside.replace(path)
+    except OSError as error:
+        raise OutputPathError(
+            "TA198", f"cannot write '{path}': {error.strerror or error}.", "Give another folder."
+        ) from error
