@@ -200,6 +200,10 @@ class Growth:
             tuple(value.name for value in outputs),
         )
 
+    def value(self, name: str, run: int) -> Any:
+        """The tensor that a value is in one run."""
+        return self._runs.tensors(name)[run]
+
     def _best_of(self, specifications: Sequence[Specification]) -> tuple[Specification, Application] | None:
         """The proposal that the chooser finds best."""
         best, most = None, -math.inf
