@@ -114,6 +114,8 @@ class Adapter:
         evaluated_in: where ONNX checkpoints of it are evaluated, if not in its own process.
         reduced_by: for a source, the module of the tasks that cut its programs and make them smaller (`extract`,
             `shrink`, `calls`, `part`, `candidates`); None where it cannot be reduced.
+        architecture_task: for a source, `module:function` of the task that reads a model's operators and the data flow
+            between them (`tautomer.model.architecture`), given its `spec`; None where that is not visible.
     """
 
     name: str
@@ -131,6 +133,7 @@ class Adapter:
     levers: tuple[Lever, ...] = ()
     evaluated_in: WarmHost | None = None
     reduced_by: str | None = None
+    architecture_task: str | None = None
 
     @property
     def evaluation_host(self) -> WarmHost:

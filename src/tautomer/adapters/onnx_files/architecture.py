@@ -12,7 +12,7 @@ import onnx.inliner
 
 from tautomer.adapters.onnx_files.digest import read_structure
 from tautomer.adapters.worker_api import Channel
-from tautomer.errors import TautomerError
+from tautomer.errors import ModelFileError, TautomerError
 from tautomer.model.architecture import (
     Architecture,
     Dimension,
@@ -38,16 +38,27 @@ _ELEMENT_TYPES = frozenset({"to", "dtype", "output_dtype", "stash_type", "softma
 _DTYPES = {"float": "float32", "double": "float64", "bfloat16": "bfloat16"}
 
 
+def architecture(channel: Channel, *, spec: dict[str, Any]) -> dict[str, Any]:
+    """The architecture of the file at `spec["path"]`, as JSON values.
+
+    Raises:
+        ModelFileError: TA115 it is not a sound ONNX model.
+    """
+    path = Path(spec["path"])
+    try:
+        return to_plain(architecture_of(read_structure(path), path.stem))
+    except (ValueError, KeyError) as error:
+        raise ModelFileError("TA115", f"{path.name} is not a sound ONNX model: {error}.") from error
+
+
 def architectures(channel: Channel, *, paths: list[str]) -> list[dict[str, Any]]:
-    """Read several files; each answer is an architecture as JSON values, or `error`, `code` and `next_step`."""
+    """The architectures of several files; where one cannot be read, `error`, `code` and `next_step` instead."""
     answers: list[dict[str, Any]] = []
     for path in paths:
         try:
-            answers.append(to_plain(architecture_of(read_structure(Path(path)), Path(path).stem)))
+            answers.append(architecture(channel, spec={"path": path}))
         except TautomerError as error:
             answers.append({"error": error.message, "code": error.code, "next_step": error.next_step})
-        except (ValueError, KeyError, RecursionError) as error:
-            answers.append({"error": f"{Path(path).name} is not a sound ONNX model: {error}.", "code": "TA115"})
     return answers
 
 
@@ -232,7 +243,7 @@ def _plain(name: str, attribute: onnx.AttributeProto) -> Plain:
     if attribute.type in (kinds.GRAPH, kinds.GRAPHS):
         return "graph"
     if attribute.type in (kinds.TYPE_PROTO, kinds.TYPE_PROTOS, kinds.TENSORS, kinds.SPARSE_TENSORS, kinds.UNDEFINED):
-        return kinds.AttributeType.Name(attribute.type).lower()
+        return str(kinds.AttributeType.Name(attribute.type)).lower()
     value: Any = onnx.helper.get_attribute_value(attribute)
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")

@@ -25,6 +25,7 @@ ADAPTER = Adapter(
     extra="onnxruntime",
     accepts=(ArtifactKind.ONNX,),
     float64=True,
+    architecture_task="tautomer.adapters.onnx_files.architecture:architecture",
 )
 
 DECIDING = frozenset({"Ceil", "DynamicQuantizeLinear", "Floor", "QuantizeLinear", "Round"})

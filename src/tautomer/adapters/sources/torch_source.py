@@ -22,6 +22,7 @@ def _source(name: str, kinds: tuple[ArtifactKind, ...], converter: str) -> Adapt
         float64=True,
         reduced_by="tautomer.adapters.torch_programs.reduction.task",
         default_converter=converter,
+        architecture_task="tautomer.adapters.torch_programs.architecture:architecture",
     )
 
 
