@@ -13,6 +13,7 @@ import typer
 
 from tautomer.cli import bisect as bisect_command
 from tautomer.cli import check, env
+from tautomer.cli import coverage as coverage_command
 from tautomer.cli import reduce as reduce_command
 from tautomer.cli.calibrate import calibrate
 from tautomer.cli.compare import compare
@@ -63,6 +64,9 @@ application.command(
 application.command("bisect", short_help="Find which setting or release makes it fail.", epilog=bisect_command.EPILOG)(
     bisect_command.bisect
 )
+application.command(
+    "coverage", short_help="Say which operators and sequences models cover.", epilog=coverage_command.EPILOG
+)(coverage_command.coverage)
 application.add_typer(env.application, name="env", short_help="Make, list and remove environments.")
 application.command("calibrate", short_help="Measure a runtime's approximated functions.")(calibrate)
 application.command("list", short_help="Name the sources, converters and runtimes.")(list_adapters)
