@@ -75,7 +75,8 @@ class OperatorNode:
         attributes: what it is told besides, defaults included.
         broadcasts: whether its operands are broadcast against each other, as its specification says.
         within: the graph attributes it lies in, from the outermost (`If.then_branch`); empty in the main graph.
-        name: as the model has it; says nothing about the architecture.
+        name: what finds it in the model: the node's own name, in an ONNX file that of its first result, which no other
+            node of the graph has. It says nothing about the architecture.
     """
 
     operator: str

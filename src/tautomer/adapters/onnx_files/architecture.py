@@ -152,7 +152,7 @@ class _Reading:
                     _attributes(node, schema),
                     not domain and node.op_type in BROADCASTING,
                     within,
-                    node.name,
+                    next(filter(None, node.output), node.name),
                 )
             )
             for position, name in enumerate(node.output):
