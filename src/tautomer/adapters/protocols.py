@@ -116,6 +116,8 @@ class Adapter:
             `shrink`, `calls`, `part`, `candidates`); None where it cannot be reduced.
         generated_by: for a source, the module of the task that makes up models for it (`generate`) and of the list of
             its operators (`operators`); None where there are none.
+        architecture_task: for a source, `module:function` of the task that reads a model's operators and the data flow
+            between them (`tautomer.model.architecture`), given its `spec`; None where that is not visible.
     """
 
     name: str
@@ -134,6 +136,7 @@ class Adapter:
     evaluated_in: WarmHost | None = None
     reduced_by: str | None = None
     generated_by: str | None = None
+    architecture_task: str | None = None
 
     @property
     def evaluation_host(self) -> WarmHost:

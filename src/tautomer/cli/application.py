@@ -13,7 +13,9 @@ import typer
 
 from tautomer.cli import bisect as bisect_command
 from tautomer.cli import check, env
+from tautomer.cli import coverage as coverage_command
 from tautomer.cli import reduce as reduce_command
+from tautomer.cli import sequences as sequences_command
 from tautomer.cli.calibrate import calibrate
 from tautomer.cli.compare import compare
 from tautomer.cli.doctor import doctor
@@ -65,6 +67,12 @@ application.command("bisect", short_help="Find which setting or release makes it
     bisect_command.bisect
 )
 application.command("generate", short_help="Make up models to try converters on.")(generate)
+application.command(
+    "coverage", short_help="Say which operators and sequences models cover.", epilog=coverage_command.EPILOG
+)(coverage_command.coverage)
+application.command(
+    "sequences", short_help="Say which sequences of operators go with failure.", epilog=sequences_command.EPILOG
+)(sequences_command.sequences)
 application.add_typer(env.application, name="env", short_help="Make, list and remove environments.")
 application.command("calibrate", short_help="Measure a runtime's approximated functions.")(calibrate)
 application.command("list", short_help="Name the sources, converters and runtimes.")(list_adapters)

@@ -25,6 +25,7 @@ ADAPTER = Adapter(
     extra="onnxruntime",
     accepts=(ArtifactKind.ONNX,),
     float64=True,
+    architecture_task="tautomer.adapters.onnx_files.architecture:architecture",
 )
 
 DECIDING = frozenset({"Ceil", "DynamicQuantizeLinear", "Floor", "QuantizeLinear", "Round"})
@@ -50,7 +51,7 @@ def reference(channel: Channel, *, spec: dict[str, Any], samples: int = 8) -> di
         name = Path(spec["path"]).name
         raise ModelFileError("TA115", f"{name} is not a sound ONNX model: {error.message}.") from error
     kernels = kernel_table()
-    sets, notes = _input_sets(declared, spec, loaded, kernels)
+    sets, notes = input_sets(declared, spec, loaded, kernels)
     dynamic = [
         {"path": one.name, "axis": axis, "symbol": str(size), "size": sets[0][1][one.name].shape[axis]}
         for one in declared
@@ -142,9 +143,10 @@ def _evaluated(
 InputSets = list[tuple[str, dict[str, Any], str]]
 
 
-def _input_sets(
+def input_sets(
     declared: list[TensorSpec], spec: Mapping[str, Any], loaded: Any, kernels: Mapping[tuple[str, str], Any]
 ) -> tuple[InputSets, list[str]]:
+    """The sets in the files that a spec names, else seeded ones of sizes that the graph takes; and notes."""
     files = [Path(file) for file in spec.get("inputs") or ()]
     if files:
         return [(file.name, read_sample(file, declared), str(file)) for file in files], []

@@ -22,6 +22,7 @@ def _source(name: str, kind: ArtifactKind) -> Adapter:
         float64=True,
         reduced_by="tautomer.adapters.tf_programs.reduction.task",
         default_converter="tf2onnx",
+        architecture_task="tautomer.adapters.tf_programs.architecture:architecture",
     )
 
 

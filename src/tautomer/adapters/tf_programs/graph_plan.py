@@ -162,8 +162,20 @@ def _offset(node: Any, argument: str, functions: Mapping[str, Any]) -> int:
     for one in definition.output_arg:
         if one.name == argument:
             return start
-        start += len(_types(one, attributes))
+        start += len(element_types(one, attributes))
     raise UnknownOperator(f"the operator {node.op} has no output {argument!r}")
+
+
+def formal_parameters(node: NodePlan) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Which formal parameter of its operator each input tensor, and each output tensor, of a node belongs to."""
+    definition = op_def_registry.get(node.op)
+
+    def numbered(arguments: Any) -> tuple[int, ...]:
+        return tuple(number for number, one in enumerate(arguments) for _ in element_types(one, node.attributes))
+
+    if definition is None or "f" in node.attributes:  # a call: each tensor is an argument of its own
+        return tuple(range(len(node.inputs))), tuple(range(len(node.output_dtypes)))
+    return numbered(definition.input_arg), numbered(definition.output_arg)
 
 
 def _definition(op: str, functions: Mapping[str, Any]) -> Any:
@@ -185,15 +197,15 @@ def _planned_node(node: Any, functions: Mapping[str, Any], edge: Any) -> NodePla
         "PartitionedCall" if calls else node.op,
         tuple(edge(reference, node) for reference in node.input if not reference.startswith("^")),
         {"f": node.op} if calls else attributes,
-        tuple(dtype for one in definition.input_arg for dtype in _types(one, attributes)),
-        tuple(dtype for one in definition.output_arg for dtype in _types(one, attributes)),
+        tuple(dtype for one in definition.input_arg for dtype in element_types(one, attributes)),
+        tuple(dtype for one in definition.output_arg for dtype in element_types(one, attributes)),
         frozenset(one.name for one in definition.attr if one.type in ("type", "list(type)")),
         not calls
         and any(one.type in (tf.float32.as_datatype_enum, tf.complex64.as_datatype_enum) for one in arguments),
     )
 
 
-def _types(argument: Any, attributes: Mapping[str, Any]) -> list[tf.DType]:
+def element_types(argument: Any, attributes: Mapping[str, Any]) -> list[tf.DType]:
     """Element types of the tensors of one argument of an operator."""
     if argument.type_list_attr:
         return list(attributes[argument.type_list_attr])

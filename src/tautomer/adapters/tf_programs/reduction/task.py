@@ -26,7 +26,9 @@ def extract(
     Args:
         spec: of the model, as for `load_program`.
         ways: what to cut, each with
-            `operators`, `line`: nodes of these operators (`ResizeArea`), and `file.py:12` to choose among them;
+            `nodes`: names of nodes of the frozen graph;
+            `operators`, `line`: besides or instead, nodes of these operators (`ResizeArea`), and `file.py:12` to choose
+            among them;
             `grow`: how many neighbours to take with them; -1 is the whole model.
         title: docstring of the modules.
 
@@ -53,7 +55,9 @@ def extract(
 
     def cut_out(index: int, way: Mapping[str, Any]) -> dict[str, Any]:
         grow = way.get("grow", 0)
-        located = graph.find(way.get("operators") or (), way.get("line"))
+        known = {node.name for node in graph.nodes}
+        named = [name for name in way.get("nodes") or () if name in known]
+        located = list(dict.fromkeys((*named, *graph.find(way.get("operators") or (), way.get("line")))))
         if not located and grow >= 0:
             return {"module": None, "reason": "no operator of the model is the one at fault"}
         names = graph.grown(located, grow)

@@ -81,9 +81,9 @@ def capture_model(prepared: PreparedProgram, *, origins: bool = True) -> Capture
         Exception: whatever the model or PyTorch raises where the model can be captured in no way.
     """
     try:
-        program = _exported(prepared)
+        program = exported_program(prepared)
         graph = program.module(check_guards=False)
-        _out_of_place(graph)
+        out_of_place(graph)
         if any(_mutates(node) for node in graph.graph.nodes):
             program = program.run_decompositions({})
             graph = program.module(check_guards=False)
@@ -118,7 +118,12 @@ def _straight(model: CapturedModel, given: Sequence[Any]) -> CapturedModel:
     return CapturedModel(graph, (values,), f"{model.how}, control flow as it was taken", origins, made)
 
 
-def _exported(prepared: PreparedProgram) -> Any:
+def exported_program(prepared: PreparedProgram) -> Any:
+    """The model as the converter captures it, an ExportedProgram.
+
+    Raises:
+        Exception: what torch.export raises.
+    """
     from torch.onnx._internal.exporter import _capture_strategies as strategies
 
     program = prepared.program
@@ -209,7 +214,7 @@ def _origins(
     return {operator: tuple(dict.fromkeys(names)) for operator, names in operators.items()}, made
 
 
-def _out_of_place(graph: torch.fx.GraphModule) -> None:
+def out_of_place(graph: torch.fx.GraphModule) -> None:
     """Put operators in the place of those that write into their first argument, where nothing else sees that memory."""
     nodes = list(graph.graph.nodes)
     position = {node: index for index, node in enumerate(nodes)}
