@@ -16,6 +16,9 @@ from tautomer.cli.streams import write_note, write_result
 if TYPE_CHECKING:
     from tautomer.generation import Generated
 
+NOTHING_YET = "nothing"
+"""What `--aim-at` takes for a coverage in which there is nothing yet."""
+
 
 def generate(
     *,
@@ -33,6 +36,14 @@ def generate(
     dtypes: Annotated[
         list[str] | None,
         typer.Option(metavar="DTYPE", help="Dtypes of inputs; repeat. Default: float32, some int64 and bool."),
+    ] = None,
+    like: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODELS", help="Have operators, and pairs of them, as these models do; repeat."),
+    ] = None,
+    aim_at: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODELS", help="Grow what these models do not cover (`nothing`: begin anew); repeat."),
     ] = None,
     dynamic: Annotated[float, typer.Option(metavar="SHARE", help="Models with a dynamic dimension.")] = 0.2,
     ones: Annotated[float, typer.Option(metavar="SHARE", help="Dimensions that are one.")] = 0.1,
@@ -52,12 +63,16 @@ def generate(
         import json as json_format
 
         from tautomer import generation
+        from tautomer.errors import MisuseError
+        from tautomer.execution import Pool
         from tautomer.report.output import check_writable, write_report
 
         if list_operators:
             table = generation.operator_table(framework)
             write_result("".join(f"{one['name']}\n" for one in table))
             return 0
+        if like and aim_at:
+            raise MisuseError("TA195", "--like and --aim-at are two aims.", "Give one of them.")
         settings = check_settings(given_settings(flags, os.environ, Path.cwd()))
         asked = generation.GenerationSettings(
             framework=framework,
@@ -73,9 +88,20 @@ def generate(
         )
         if json is not None and json != STDOUT:
             check_writable(json)
-        made = generation.generate(
-            asked, output, limits=settings.limits, report=lambda done, wanted: write_note(f"{done} of {wanted} models")
-        )
+        with Pool() as pool:
+            aim = generation.EVEN
+            if like or aim_at:
+                reading = generation.like if like else generation.aim_at
+                given = [one for one in (like or aim_at or ()) if one != NOTHING_YET]
+                aim = reading(given, framework=framework, runner=pool, limits=settings.limits, heard=write_note)
+            made = generation.generate(
+                asked,
+                output,
+                aim=aim,
+                limits=settings.limits,
+                runner=pool,
+                report=lambda done, wanted: write_note(f"{done} of {wanted} models"),
+            )
         document = json_format.dumps(made.document(), indent=1) + "\n"
         if json == STDOUT:
             write_result(document)

@@ -1,15 +1,19 @@
 """`tautomer generate`: models made up by the rules of operators, written as files."""
 
-from tautomer.generation.generating import Generated, chosen_operators, frameworks, generate, operator_table
+from tautomer.generation.aims import aim_at, like
+from tautomer.generation.generating import EVEN, Generated, chosen_operators, frameworks, generate, operator_table
 from tautomer.generation.settings import GenerationSettings, dtypes_from, nodes_from
 
 __all__ = [
+    "EVEN",
     "Generated",
     "GenerationSettings",
+    "aim_at",
     "chosen_operators",
     "dtypes_from",
     "frameworks",
     "generate",
+    "like",
     "nodes_from",
     "operator_table",
 ]

@@ -66,6 +66,7 @@ class Generated:
             "failed": {str(seed): reason for seed, reason in self.failed.items()},
             "distinct_operators": len({name for one in self.models for name in one["operators"]}),
             "distinct_sequences": {str(n): sum(len(one) == n for one in self.sequences) for n in (2, 3)},
+            "sequences": sorted(self.sequences),
             "refused_nodes": dict(self.refused.most_common()),
         }
 
