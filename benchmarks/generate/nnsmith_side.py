@@ -79,7 +79,10 @@ def main():
             other = {name: torch.as_tensor(one) for name, one in net.get_random_inps().items()}
             other = {name: other[name] for name in inputs}
             second = outputs(net, other)
-            varies = [not np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(first_answer, second)]
+            varies = [
+                not np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+                for a, b in zip(first_answer, second, strict=True)
+            ]
             row["varies"], row["all_vary"] = any(varies), all(varies)
         except Exception as error:  # a model that NNSmith itself cannot make or run is a row of its own
             row.setdefault("seconds", time.perf_counter() - began)

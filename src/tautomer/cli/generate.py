@@ -33,6 +33,10 @@ def generate(
         list[str] | None,
         typer.Option(metavar="PATTERN", help="Operators to use (torch.add, *conv*); repeat for several. Default: all."),
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Operators to leave out, such as those a converter is known to lack."),
+    ] = None,
     dtypes: Annotated[
         list[str] | None,
         typer.Option(metavar="DTYPE", help="Dtypes of inputs; repeat. Default: float32, some int64 and bool."),
@@ -79,7 +83,7 @@ def generate(
             count=count,
             seed=settings.seed,
             nodes=generation.nodes_from(nodes),
-            operators=generation.chosen_operators(framework, operators) if operators else None,
+            operators=generation.chosen_operators(framework, operators or ["*"], without or ()),
             **({"dtypes": generation.dtypes_from(dtypes)} if dtypes else {}),
             dynamic=dynamic,
             ones=ones,

@@ -91,28 +91,40 @@ def operator_table(framework: str) -> list[dict[str, Any]]:
     return table
 
 
-def chosen_operators(framework: str, patterns: Sequence[str]) -> tuple[str, ...]:
+def chosen_operators(framework: str, patterns: Sequence[str], without: Sequence[str] = ()) -> tuple[str, ...]:
     """The operators that patterns name (`torch.add`, `*conv*`), by their own name or that in the graph.
 
+    Args:
+        framework: that is generated for.
+        patterns: of those to use.
+        without: of those to leave out again.
+
     Raises:
-        MisuseError: TA197 a pattern names none.
+        MisuseError: TA197 a pattern names none, or none is left.
     """
+    left_out = {name for pattern in without for name in _named(framework, pattern)}
     chosen: list[str] = []
-    table = operator_table(framework)
     for pattern in patterns:
-        named = [
-            one["name"]
-            for one in table
-            if fnmatch.fnmatchcase(one["name"], pattern) or fnmatch.fnmatchcase(one["graph_operator"], pattern)
-        ]
-        if not named:
-            raise MisuseError(
-                "TA197",
-                f"no operator of {framework} is called {pattern!r}.",
-                f"`tautomer generate --framework {framework} --list` names all {len(table)}.",
-            )
-        chosen += [one for one in named if one not in chosen]
+        chosen += [one for one in _named(framework, pattern) if one not in chosen and one not in left_out]
+    if not chosen:
+        raise MisuseError("TA197", "no operator is left.", "Leave out fewer.")
     return tuple(chosen)
+
+
+def _named(framework: str, pattern: str) -> list[str]:
+    table = operator_table(framework)
+    named = [
+        str(one["name"])
+        for one in table
+        if fnmatch.fnmatchcase(one["name"], pattern) or fnmatch.fnmatchcase(one["graph_operator"], pattern)
+    ]
+    if not named:
+        raise MisuseError(
+            "TA197",
+            f"no operator of {framework} is called {pattern!r}.",
+            f"`tautomer generate --framework {framework} --list` names all {len(table)}.",
+        )
+    return named
 
 
 def generate(

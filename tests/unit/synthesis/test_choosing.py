@@ -42,7 +42,5 @@ def test_what_is_not_covered_is_worth_more():
 def test_an_operator_follows_another_as_often_as_in_the_corpus():
     alike = Alike(TABLE, {"Relu": 1, "Clip": 1, "Add": 1}, {("Add", "Relu"): 90, ("Add", "Clip"): 10})
     draw = Draw(1)
-    first = sum(
-        alike.worth(draw, "Relu", {("Add",)}) > alike.worth(draw, "Clip", {("Add",)}) for _ in range(2000)
-    )
+    first = sum(alike.worth(draw, "Relu", {("Add",)}) > alike.worth(draw, "Clip", {("Add",)}) for _ in range(2000))
     assert 0.86 < first / 2000 < 0.94

@@ -23,7 +23,9 @@ def test_lists_of_tensors_are_lists_and_tuples_are_tuples():
 
 
 def test_dtypes_are_written_as_the_framework_does():
-    assert spelled("x.to(dtype)", {"x": Reference("v0"), "dtype": DtypeName("float16")}, plain) == "v0.to(torch.float16)"
+    assert (
+        spelled("x.to(dtype)", {"x": Reference("v0"), "dtype": DtypeName("float16")}, plain) == "v0.to(torch.float16)"
+    )
 
 
 def test_subscripts_are_written_between_brackets():

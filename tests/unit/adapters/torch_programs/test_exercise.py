@@ -56,6 +56,12 @@ LACKING = {
         "its mask is never true",
         (T([1.0, 2.0]), T([True, False])),
     ),
+    "the places along an axis": (
+        lambda x, i: torch.take_along_dim(x, i, 0),
+        (T([1.0, 2.0, 3.0]), T([1, 1])),
+        "it reads one place only",
+        (T([1.0, 2.0, 3.0]), T([0, 2])),
+    ),
     "a mask of an attention": (
         lambda q, m: F.scaled_dot_product_attention(q, q, q, m),
         (torch.randn(1, 1, 3, 4), torch.ones(3, 3, dtype=torch.bool)),

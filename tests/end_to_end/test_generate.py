@@ -1,0 +1,82 @@
+"""`tautomer generate`: the models it writes are checked, covered, and the same for the same seed."""
+
+import json
+
+import pytest
+
+from tautomer.cli.application import main
+
+pytestmark = [pytest.mark.slow, pytest.mark.needs("torch")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("generated")
+    assert main(["generate", "--count", "6", "--nodes", "4-9", "--seed", "40", "-o", str(made)]) == 0
+    return made
+
+
+def test_the_index_says_what_was_made(folder):
+    index = json.loads((folder / "index.json").read_text())
+    assert [one["seed"] for one in index["models"]] == list(range(40, 46))
+    assert all((folder / one["file"]).is_file() for one in index["models"])
+    assert all(4 <= one["nodes"] == len(one["operators"]) <= 9 for one in index["models"])
+    assert not index["failed"]
+
+
+def test_a_model_is_made_again_by_its_own_seed(folder, tmp_path):
+    assert main(["generate", "--count", "1", "--nodes", "4-9", "--seed", "43", "-o", str(tmp_path)]) == 0
+    assert (tmp_path / "model-000043.py").read_bytes() == (folder / "model-000043.py").read_bytes()
+
+
+def test_a_generated_model_can_be_checked(folder, tmp_path):
+    assert main(["generate", "--count", "1", "--nodes", "5", "--operators", "torch.relu", "--operators", "torch.add",
+                 "--operators", "F.linear", "--operators", "torch.tanh", "-o", str(tmp_path)]) == 0  # fmt: skip
+    assert main(["check", str(tmp_path / "model-000000.py"), "--keep", "none"]) == 0
+
+
+def test_what_a_folder_does_not_cover_is_what_is_aimed_at(folder, tmp_path):
+    arguments = ["generate", "--count", "4", "--nodes", "8", "--seed", "90", "-o"]
+    assert main([*arguments, str(tmp_path / "aimed"), "--aim-at", str(folder)]) == 0
+    assert main([*arguments, str(tmp_path / "even")]) == 0
+    known = {tuple(one) for one in json.loads((folder / "index.json").read_text())["sequences"]}
+
+    def new(name):
+        found = json.loads((tmp_path / name / "index.json").read_text())["sequences"]
+        return len({tuple(one) for one in found} - known)
+
+    assert new("aimed") > 1.3 * new("even")
+
+
+def test_models_are_made_like_others(tmp_path):
+    (tmp_path / "mlp.py").write_text(
+        "import torch\n"
+        "class Model(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.a, self.b = torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)\n"
+        "    def forward(self, x):\n"
+        "        return torch.tanh(self.b(torch.relu(self.a(x))))\n"
+        "def inputs():\n"
+        "    return (torch.ones(2, 4),)\n"
+    )
+    made = tmp_path / "alike"
+    assert main(["generate", "--count", "3", "--like", str(tmp_path / "mlp.py"), "-o", str(made)]) == 0
+    used = {name for one in json.loads((made / "index.json").read_text())["models"] for name in one["operators"]}
+    assert used <= {"F.linear", "F.linear without bias", "torch.relu", "torch.tanh"}
+    assert len(used) >= 3
+
+
+def test_a_model_of_the_same_name_is_not_overwritten(folder, capsys):
+    before = (folder / "model-000041.py").read_bytes()
+    assert main(["generate", "--count", "2", "--nodes", "3", "--seed", "41", "-o", str(folder)]) == 2
+    assert "TA199" in capsys.readouterr().err
+    assert (folder / "model-000041.py").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--nodes", "0"], ["--framework", "caffe"], ["--dtypes", "float8"], ["--like", "a", "--aim-at", "b"]]
+)
+def test_misuse_is_told_and_ends_with_two(arguments, tmp_path, capsys):
+    assert main(["generate", *arguments, "-o", str(tmp_path / "none")]) == 2
+    assert "TA19" in capsys.readouterr().err
