@@ -80,3 +80,38 @@ def test_a_model_of_the_same_name_is_not_overwritten(folder, capsys):
 def test_misuse_is_told_and_ends_with_two(arguments, tmp_path, capsys):
     assert main(["generate", *arguments, "-o", str(tmp_path / "none")]) == 2
     assert "TA19" in capsys.readouterr().err
+
+
+def test_mutants_of_a_model_run_and_differ_from_it(tmp_path):
+    import torch
+
+    (tmp_path / "net.py").write_text(
+        "import torch\n"
+        "class Model(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.conv, self.norm = torch.nn.Conv2d(2, 4, 3), torch.nn.GroupNorm(2, 4)\n"
+        "    def forward(self, x):\n"
+        "        return torch.softmax(torch.relu(self.norm(self.conv(x))).mean((2, 3)), -1)\n"
+        "def inputs():\n"
+        "    return (torch.randn(2, 2, 8, 8),)\n"
+    )
+    made = tmp_path / "mutants"
+    assert main(["generate", "--mutate", str(tmp_path / "net.py"), "--count", "8", "-o", str(made)]) == 0
+    index = json.loads((made / "index.json").read_text())
+    assert len(index["models"]) == 8
+    assert all(1 <= len(one["changes"]) <= 3 for one in index["models"])
+    answers = []
+    for one in index["models"]:
+        program = torch.export.load(made / one["file"])
+        args, kwargs = program.example_inputs
+        answers.append(program.module()(*args, **kwargs))
+    assert all(torch.isfinite(one).all() for one in answers)
+    assert len({tuple(one.flatten().tolist()) for one in answers}) >= 6
+    assert main(["check", str(made / index["models"][0]["file"]), "--keep", "none"]) in (0, 1)
+
+
+def test_what_cannot_be_mutated_yet_is_misuse(tmp_path, capsys):
+    (tmp_path / "net.py").write_text("import tensorflow as tf\ndef model(x):\n    return x\n")
+    assert main(["generate", "--mutate", str(tmp_path / "net.py"), "-o", str(tmp_path / "mutants")]) == 2
+    assert "TA196" in capsys.readouterr().err

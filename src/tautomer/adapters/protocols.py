@@ -116,6 +116,7 @@ class Adapter:
             `shrink`, `calls`, `part`, `candidates`); None where it cannot be reduced.
         generated_by: for a source, the module of the task that makes up models for it (`generate`) and of the list of
             its operators (`operators`); None where there are none.
+        mutates: whether that module has a task that changes existing models (`mutate`), too.
         architecture_task: for a source, `module:function` of the task that reads a model's operators and the data flow
             between them (`tautomer.model.architecture`), given its `spec`; None where that is not visible.
     """
@@ -136,6 +137,7 @@ class Adapter:
     evaluated_in: WarmHost | None = None
     reduced_by: str | None = None
     generated_by: str | None = None
+    mutates: bool = False
     architecture_task: str | None = None
 
     @property

@@ -49,6 +49,11 @@ def generate(
         list[str] | None,
         typer.Option(metavar="MODELS", help="Grow what these models do not cover (`nothing`: begin anew); repeat."),
     ] = None,
+    mutate: Annotated[
+        Path | None,
+        typer.Option(metavar="MODEL", help="Change this model a little instead of making models up (PyTorch)."),
+    ] = None,
+    changes: Annotated[str, typer.Option(metavar="N|N-M", help="Changes of each mutant. Default: 1-3.")] = "1-3",
     dynamic: Annotated[float, typer.Option(metavar="SHARE", help="Models with a dynamic dimension.")] = 0.2,
     ones: Annotated[float, typer.Option(metavar="SHARE", help="Dimensions that are one.")] = 0.1,
     empty: Annotated[float, typer.Option(metavar="SHARE", help="Models that take an empty tensor.")] = 0.02,
@@ -64,12 +69,10 @@ def generate(
     flags = {"timeout": timeout, "memory": memory, "seed": seed}
 
     def job() -> int:
-        import json as json_format
-
         from tautomer import generation
         from tautomer.errors import MisuseError
         from tautomer.execution import Pool
-        from tautomer.report.output import check_writable, write_report
+        from tautomer.report.output import check_writable
 
         if list_operators:
             table = generation.operator_table(framework)
@@ -92,7 +95,22 @@ def generate(
         )
         if json is not None and json != STDOUT:
             check_writable(json)
+
+        def told(done: int, wanted: int) -> None:
+            write_note(f"{done} of {wanted} models")
+
         with Pool() as pool:
+            if mutate is not None:
+                made = generation.mutate(
+                    mutate,
+                    asked,
+                    output,
+                    changes=generation.nodes_from(changes),
+                    limits=settings.limits,
+                    runner=pool,
+                    report=told,
+                )
+                return _delivered(made, output, json)
             aim = generation.EVEN
             if like or aim_at:
                 reading = generation.like if like else generation.aim_at
@@ -104,24 +122,34 @@ def generate(
                 aim=aim,
                 limits=settings.limits,
                 runner=pool,
-                report=lambda done, wanted: write_note(f"{done} of {wanted} models"),
+                report=told,
             )
-        document = json_format.dumps(made.document(), indent=1) + "\n"
-        if json == STDOUT:
-            write_result(document)
-        else:
-            write_result("".join(f"{line}\n" for line in _lines(made, output)))
-            if json is not None:
-                write_report(json, document.encode("utf-8"))
-        return 1 if made.failed else 0
+        return _delivered(made, output, json)
 
     return job
+
+
+def _delivered(made: Generated, output: Path, json: str | None) -> int:
+    import json as json_format
+
+    from tautomer.report.output import write_report
+
+    document = json_format.dumps(made.document(), indent=1) + "\n"
+    if json == STDOUT:
+        write_result(document)
+    else:
+        write_result("".join(f"{line}\n" for line in _lines(made, output)))
+        if json is not None:
+            write_report(json, document.encode("utf-8"))
+    return 1 if made.failed else 0
 
 
 def _lines(made: Generated, output: Path) -> Iterator[str]:
     document = made.document()
     yield f"{len(made.models)} models in {output} ({made.seconds:.1f} s)"
     distinct = document["distinct_sequences"]
+    if not made.sequences:  # mutants are counted by `tautomer coverage`
+        return
     yield (
         f"{document['distinct_operators']} distinct operators, {distinct['2']} sequences of two, "
         f"{distinct['3']} of three"

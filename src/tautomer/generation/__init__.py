@@ -2,6 +2,7 @@
 
 from tautomer.generation.aims import aim_at, like
 from tautomer.generation.generating import EVEN, Generated, chosen_operators, frameworks, generate, operator_table
+from tautomer.generation.mutating import mutate
 from tautomer.generation.settings import GenerationSettings, dtypes_from, nodes_from
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "frameworks",
     "generate",
     "like",
+    "mutate",
     "nodes_from",
     "operator_table",
 ]

@@ -29,6 +29,9 @@ BATCH = 200
 SCHEMA = "tautomer/generate/1"
 INDEX = "index.json"
 
+KEPT = ("seed", "file", "nodes", "operators", "changes")
+"""What the index says of each model."""
+
 EVEN: Mapping[str, Any] = {"kind": "even"}
 
 
@@ -154,23 +157,75 @@ def generate(
         OutputPathError: the folder cannot be written, or a file of another content is in the way.
     """
     adapter = _adapter(settings.framework)
-    require(adapter)
-    check_folder(output)
-    made = Generated(settings)
-    began = time.monotonic()
-    with contextlib.ExitStack() as stack:
-        used = stack.enter_context(Pool()) if runner is None else runner
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        run = stack.enter_context(RunStore(folder).create(f"generate {settings.framework}"))
-        work = _Work(Bench(used, limits or Limits(), run), adapter, made, output, aim)
-        pending = list(range(settings.seed, settings.seed + settings.count))
-        while pending:
-            reached = work.batch(pending[:BATCH])
-            pending = [seed for seed in pending if seed > reached]
-            report(len(made.models), settings.count)
-    made.seconds = time.monotonic() - began
-    _write(output / INDEX, json.dumps(made.document(), indent=1) + "\n")
-    return made
+
+    def arguments(seeds: Sequence[int], made: Generated) -> dict[str, Any]:
+        covered = {tuple(one) for one in aim.get("covered", ())} | made.sequences
+        return {
+            "seeds": list(seeds),
+            "nodes": list(settings.nodes),
+            "request": settings.request(),
+            "operators": None if settings.operators is None else list(settings.operators),
+            "aim": {**aim, "covered": sorted(covered)} if aim["kind"] == "aim" else dict(aim),
+        }
+
+    work = Work(adapter, f"{adapter.generated_by}:generate", arguments, settings, output)
+    return work.done(limits or Limits(), runner, report)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Models to be made by a task, a batch of seeds at a time.
+
+    Attributes:
+        adapter: of the source they are made for.
+        function: the task.
+        arguments: of the task, for the seeds of a batch and what was made before.
+        settings: what was asked for.
+        output: where the models go.
+    """
+
+    adapter: Adapter
+    function: str
+    arguments: Callable[[Sequence[int], Generated], dict[str, Any]]
+    settings: GenerationSettings
+    output: Path
+
+    def done(self, limits: Limits, runner: Runner | None, report: Callable[[int, int], None]) -> Generated:
+        """Make them all.
+
+        Raises:
+            MisuseError: what the task says of what it was given.
+            NotInstalledError: the framework is not installed.
+            OutputPathError: the folder cannot be written, or a file of another content is in the way.
+        """
+        require(self.adapter)
+        check_folder(self.output)
+        made, settings = Generated(self.settings), self.settings
+        began = time.monotonic()
+        with contextlib.ExitStack() as stack:
+            used = stack.enter_context(Pool()) if runner is None else runner
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            bench = Bench(used, limits, stack.enter_context(RunStore(folder).create(f"generate {settings.framework}")))
+            pending = list(range(settings.seed, settings.seed + settings.count))
+            while pending:
+                reached = self._batch(bench, made, pending[:BATCH])
+                pending = [seed for seed in pending if seed > reached]
+                report(len(made.models), settings.count)
+        made.seconds = time.monotonic() - began
+        _write(self.output / INDEX, (json.dumps(made.document(), indent=1) + "\n").encode())
+        return made
+
+    def _batch(self, bench: Bench, made: Generated, seeds: Sequence[int]) -> int:
+        """Make the models of some seeds; the last seed that was begun."""
+        host = replace(self.adapter.host, name=f"{self.adapter.host.name}-generation", prime=None)
+        attempt = bench.run(host, self.function, self.arguments(seeds, made), label=f"generate {seeds[0]}")
+        reached = _collect(attempt, made, self.output, seeds[0])
+        if isinstance(attempt, Completed):
+            made.refused.update(attempt.result["refused"])
+            made.versions = attempt.result["versions"]
+        else:
+            made.failed[reached] = describe(attempt)
+        return reached
 
 
 def check_folder(output: Path) -> None:
@@ -198,38 +253,6 @@ def _adapter(framework: str) -> Adapter:
     return known[framework]
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    bench: Bench
-    adapter: Adapter
-    made: Generated
-    output: Path
-    aim: Mapping[str, Any]
-
-    def batch(self, seeds: Sequence[int]) -> int:
-        """Make the models of some seeds; the last seed that was begun."""
-        settings, aim = self.made.settings, self.aim
-        if aim["kind"] == "aim":
-            aim = {**aim, "covered": sorted({*(tuple(one) for one in aim["covered"]), *self.made.sequences})}
-        arguments = {
-            "seeds": list(seeds),
-            "nodes": list(settings.nodes),
-            "request": settings.request(),
-            "operators": None if settings.operators is None else list(settings.operators),
-            "aim": dict(aim),
-        }
-        host = replace(self.adapter.host, name=f"{self.adapter.host.name}-generation", prime=None)
-        function = f"{self.adapter.generated_by}:generate"
-        attempt = self.bench.run(host, function, arguments, label=f"generate {seeds[0]}")
-        reached = _collect(attempt, self.made, self.output, seeds[0])
-        if isinstance(attempt, Completed):
-            self.made.refused.update(attempt.result["refused"])
-            self.made.versions = attempt.result["versions"]
-        else:
-            self.made.failed[reached] = describe(attempt)
-        return reached
-
-
 def _collect(attempt: Attempt, made: Generated, output: Path, first: int) -> int:
     """Take the models of a batch; the last seed that was begun, the first where none was."""
     reached = first
@@ -243,22 +266,21 @@ def _collect(attempt: Attempt, made: Generated, output: Path, first: int) -> int
         if event.fields["file"] is None:
             made.failed[seed] = "too many nodes in a row were refused"
             continue
-        text = (attempt.log.parent / str(event.fields["file"])).read_text("utf-8")
-        _write(output / str(event.fields["file"]), text)
+        _write(output / str(event.fields["file"]), (attempt.log.parent / str(event.fields["file"])).read_bytes())
         made.sequences |= {tuple(one) for one in event.fields["sequences"]}
-        made.models.append({name: event.fields[name] for name in ("seed", "file", "nodes", "operators")})
+        made.models.append({name: event.fields[name] for name in KEPT if name in event.fields})
     return reached
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, data: bytes) -> None:
     """Write a file whole or not at all; a generated file of other content is not overwritten unless it is the index."""
-    if path.name != INDEX and path.exists() and path.read_text("utf-8", errors="replace") != text:
+    if path.name != INDEX and path.exists() and path.read_bytes() != data:
         raise OutputPathError(
             "TA199", f"'{path}' exists and is another model.", "Give a folder that is empty, or other seeds."
         )
     aside = path.with_name(f".{path.name}.partial")
     try:
-        aside.write_text(text, "utf-8")
+        aside.write_bytes(data)
         aside.replace(path)
     except OSError as error:
         raise OutputPathError(

@@ -28,3 +28,22 @@ def operators() -> list[dict[str, Any]]:
     from tautomer.adapters.torch_programs.operators import OPERATORS
 
     return operator_names(OPERATORS)
+
+
+def mutate(channel: Channel, *, spec: dict[str, Any], seeds: list[int], changes: list[int]) -> dict[str, Any]:
+    """Change a program a little for each seed, and leave what comes out as an ExportedProgram in the attempt's folder.
+
+    Emits `begin` and `model`, as `generate` does; a model's `changes` are sentences.
+
+    Args:
+        channel: of the task.
+        spec: of the program; see `load_program`.
+        seeds: of the mutants.
+        changes: the least and the largest number of changes.
+
+    Raises:
+        MisuseError: the program cannot be loaded, or torch.export does not capture it.
+    """
+    from tautomer.adapters.torch_programs.mutants import make_mutants
+
+    return make_mutants(channel, spec=spec, seeds=seeds, changes=changes)
