@@ -21,6 +21,7 @@ from tautomer.adapters.torch_programs.perturbation import (
     noisy_below_maximum,
     shifted,
     smaller_operand,
+    with_noisy_term,
 )
 from tautomer.adapters.torch_programs.quantization import COMPUTED_HERE, lifted_quantization
 from tautomer.numerics.branches import Branches
@@ -234,6 +235,8 @@ class GraphRun(torch.fx.Interpreter):
                 args = (noisy_below_maximum(args[0], args[1], self._smallest_u(), generator), *args[1:])
             else:
                 args, kwargs = self._perturbed_inputs(args, kwargs, generator)
+        elif generator is not None:
+            args = with_noisy_term(name, args, kwargs, self._smallest_u(), generator)
         most = smaller_operand(args, kwargs) if generator is not None and name in _SUMS else None
         try:
             here = name in COMPUTED_HERE

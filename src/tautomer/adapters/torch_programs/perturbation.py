@@ -13,6 +13,12 @@ import torch
 PERTURBATION_U = 4.0
 """Half-width of the uniform relative perturbation, in units of u: a few roundings, as a blocked kernel makes."""
 
+SCALED = frozenset({"add", "sub", "rsub"})
+"""Sums that may scale their second operand by `alpha`."""
+
+WITH_TERM = SCALED | {"addcmul", "addcdiv", "lerp"}
+"""Elementwise operators that add a product."""
+
 
 def noisy(tensor: torch.Tensor, u: float, generator: torch.Generator, most: torch.Tensor | None = None) -> torch.Tensor:
     """The tensor with a relative perturbation, in absolute terms no larger than `most`."""
@@ -34,6 +40,34 @@ def smaller_operand(args: Any, kwargs: Any) -> torch.Tensor | None:
         return None
     alpha = kwargs.get("alpha", args[2] if len(args) > 2 else 1)
     return torch.minimum(args[0].abs().to(torch.float64), (other.to(torch.float64) * alpha).abs())
+
+
+def with_noisy_term(name: str, args: Any, kwargs: Any, u: float, generator: torch.Generator) -> Any:
+    """The arguments of an elementwise operator that adds a product, with the rounding of that product put on a factor.
+
+    `x + alpha y`, `y - alpha x` (rsub), `x + value y z`, `x + value y / z`: the product is rounded before it is added,
+    and where the sum cancels nothing of the result's size bounds that. `lerp` is `x + w (y - x)`: its term is the
+    difference.
+
+    Args:
+        name: of the operator, without namespace.
+        args: its arguments in float64.
+        kwargs: its keyword arguments.
+        u: unit roundoff of its operands.
+        generator: of the noise.
+    """
+    if name not in WITH_TERM or len(args) < 2 or not isinstance(args[1], torch.Tensor):
+        return args
+    alpha = kwargs.get("alpha", args[2] if name in SCALED and len(args) > 2 else 1)
+    if name in SCALED and alpha in (1, -1):
+        return args
+    first, factor = args[0], args[1]
+    if name == "rsub":  # y - alpha x
+        return (noisy(first, u, generator), *args[1:])
+    if name == "lerp":
+        moved = factor + noisy(factor - first, u, generator) - (factor - first)
+        return (first, torch.where(torch.isfinite(moved), moved, factor), *args[2:])
+    return (first, noisy(factor, u, generator), *args[2:])
 
 
 def noisy_below_maximum(tensor: torch.Tensor, dim: Any, u: float, generator: torch.Generator) -> torch.Tensor:
