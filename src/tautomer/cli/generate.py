@@ -111,7 +111,7 @@ def generate(
                     report=told,
                 )
                 return _delivered(made, output, json)
-            aim = generation.EVEN
+            aim = generation.VARIED
             if like or aim_at:
                 reading = generation.like if like else generation.aim_at
                 given = [one for one in (like or aim_at or ()) if one != NOTHING_YET]

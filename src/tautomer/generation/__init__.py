@@ -1,12 +1,12 @@
 """`tautomer generate`: models made up by the rules of operators, written as files."""
 
 from tautomer.generation.aims import aim_at, like
-from tautomer.generation.generating import EVEN, Generated, chosen_operators, frameworks, generate, operator_table
+from tautomer.generation.generating import VARIED, Generated, chosen_operators, frameworks, generate, operator_table
 from tautomer.generation.mutating import mutate
 from tautomer.generation.settings import GenerationSettings, dtypes_from, nodes_from
 
 __all__ = [
-    "EVEN",
+    "VARIED",
     "Generated",
     "GenerationSettings",
     "aim_at",

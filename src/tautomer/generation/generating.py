@@ -32,7 +32,8 @@ INDEX = "index.json"
 KEPT = ("seed", "file", "nodes", "operators", "changes")
 """What the index says of each model."""
 
-EVEN: Mapping[str, Any] = {"kind": "even"}
+VARIED: Mapping[str, Any] = {"kind": "varied"}
+"""Each model is to hold many different sequences; none depends on another."""
 
 
 @dataclass(slots=True)
@@ -134,7 +135,7 @@ def generate(
     settings: GenerationSettings,
     output: Path,
     *,
-    aim: Mapping[str, Any] = EVEN,
+    aim: Mapping[str, Any] = VARIED,
     limits: Limits | None = None,
     runner: Runner | None = None,
     report: Callable[[int, int], None] = lambda done, count: None,

@@ -1,4 +1,4 @@
-"""Which operator is tried next: evenly, towards what is not covered yet, or as a corpus of models has them."""
+"""Which operator is tried next: by weight, towards what is not covered yet, or as a corpus of models has them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tautomer.synthesis.specification import Specification
 JOINING = 5.0
 """How much likelier an operator that brings values together is: without that, models are bundles of chains."""
 
-WIDTH = 6
+WIDTH = 8
 """So many proposals are compared where one may be better than another."""
 
 
@@ -43,6 +43,9 @@ class Weighted:
                 self._table.append(one)
                 each.append(weight)
         self._cumulated = list(itertools.accumulate(each))
+
+    def begun(self) -> None:
+        """Every model is begun alike."""
 
     def choose(self, draw: Draw) -> Specification:
         """One of the table."""
@@ -77,6 +80,14 @@ class Aimed(Weighted):
     def kept(self, operator: str, tails: Set[Tail]) -> None:
         """What the node covers is covered from now on."""
         self.covered.update(_sequences(operator, tails))
+
+
+class Varied(Aimed):
+    """Towards operators and sequences that the model itself does not hold yet: it depends on no other model."""
+
+    def begun(self) -> None:
+        """Nothing is covered yet."""
+        self.covered.clear()
 
 
 class Alike(Weighted):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import random
 from collections.abc import Sequence
 from typing import TypeVar
@@ -27,11 +28,16 @@ class Draw:
 
     def weighted(self, choices: Sequence[T], weights: Sequence[float]) -> T:
         """One of them, by weight."""
-        return self._random.choices(choices, weights)[0]
+        point = self._random.random() * sum(weights)
+        for one, weight in zip(choices, weights, strict=True):
+            point -= weight
+            if point < 0.0:
+                return one
+        return choices[-1]
 
     def by_cumulated_weight(self, choices: Sequence[T], cumulated: Sequence[float]) -> T:
         """One of them, by weights that were added up beforehand."""
-        return self._random.choices(choices, cum_weights=cumulated)[0]
+        return choices[min(bisect.bisect(cumulated, self._random.random() * cumulated[-1]), len(choices) - 1)]
 
     def between(self, low: int, high: int) -> int:
         """An integer from `low` to `high`, both included."""

@@ -34,6 +34,9 @@ class Chooser(Protocol):
 
     width: int
 
+    def begun(self) -> None:
+        """A model is begun."""
+
     def choose(self, draw: Draw) -> Specification:
         """One of the table."""
 
@@ -83,7 +86,7 @@ UNREAD_WEIGHT = 3.0
 ANCHOR_WEIGHT = 0.05
 """How much likelier a second operand is the first one again."""
 
-PROPOSALS = 5
+PROPOSALS = 3
 """So many first operands are looked at for an operator that brings values together."""
 
 SIZES = 3
@@ -101,7 +104,7 @@ UNREAD_WEIGHT = 3.0
 ANCHOR_WEIGHT = 0.05
 """How much likelier a second operand is the first one again."""
 
-PROPOSALS = 5
+PROPOSALS = 3
 """So many first operands are looked at for an operator that brings values together."""
 
 SIZES = 3
@@ -126,6 +129,7 @@ class Growth:
         self.draw = Draw(seed, attempt)
         self.refused: Counter[tuple[str, str]] = Counter()
         self._chooser = chooser
+        chooser.begun()
         self._request = request
         self._seed = seed
         self._values: list[Value] = []

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from tautomer.synthesis import Draw, Specification
-from tautomer.synthesis.choosing import Aimed, Alike, Weighted
+from tautomer.synthesis.choosing import Aimed, Alike, Varied, Weighted
 from tautomer.synthesis.rules.elementwise import broadcasting, elementwise
 
 TABLE = [
@@ -44,3 +44,11 @@ def test_an_operator_follows_another_as_often_as_in_the_corpus():
     draw = Draw(1)
     first = sum(alike.worth(draw, "Relu", {("Add",)}) > alike.worth(draw, "Clip", {("Add",)}) for _ in range(2000))
     assert 0.86 < first / 2000 < 0.94
+
+
+def test_what_another_model_covers_does_not_count():
+    varied = Varied(TABLE)
+    varied.kept("Relu", {("Add",)})
+    assert varied.worth(Draw(0), "Relu", {("Add",)}) < 1
+    varied.begun()
+    assert varied.worth(Draw(0), "Relu", {("Add",)}) > 1
