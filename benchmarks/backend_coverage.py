@@ -47,7 +47,7 @@ def main(others: list[str]) -> int:
         cells = [f"{len(found[kind]):,}" for kind in KINDS]
         if models is not suite:
             shares = [universe.share(kind, found[kind]).share or 0.0 for kind in KINDS]
-            cells = [f"{cell} ({share:.0%})" for cell, share in zip(cells, shares, strict=True)]
+            cells = [f"{cell} ({100 * share:.1f}%)" for cell, share in zip(cells, shares, strict=True)]
         print(f"| {name} | {' | '.join(cells)} |")
     own = {name for name in declared if "::" not in name}
     covered = set(support(suite)["operators"])
