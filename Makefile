@@ -7,7 +7,7 @@ JOBS ?= 2
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-fast lint format bench bench-judge bench-planted bench-reduce bench-generate clean
+.PHONY: demo test test-fast lint format bench bench-judge bench-planted bench-reduce bench-generate bench-sequences clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/tautomer check examples/minilm.py --via torch.onnx --via torch.onnx-legacy --report demo-report.html
@@ -57,6 +57,10 @@ bench-reduce: $(VENV)/.installed-test
 # Generated models side by side with NNSmith, which gets an environment of its own.
 bench-generate: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/generate/run.py --environment $(VENV)/nnsmith
+
+# Exact sequence analysis against brute force and the published procedure, and its cost: half a minute.
+bench-sequences: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/sequences.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -7,10 +7,10 @@
     |   |-- InputsError        TA13x  inputs that do not fit the model
     |   |-- OutputPathError    TA14x  a report, folder or run that cannot be written
     |   `-- (MisuseError)      TA15x  no such run; two models that cannot be compared
-    |                          TA16x  a report that cannot be read
+    |                          TA16x  a report that cannot be read; from TA165 on no models to generate, or not so
     |                          TA17x  nothing to reduce, or not so
     |                          TA18x  nothing to bisect, or no such release or environment
-    |                          TA195  (to TA199) no models to generate, or not so
+    |                          TA19x  no coverage or sequences to count, or not so
     |-- NotInstalledError      TA102  an extra is missing                                         exit status 4
     `-- InternalError          TA900  our own bug, with a request to report it                    exit status 70
 

@@ -70,7 +70,7 @@ def test_models_are_made_like_others(tmp_path):
 def test_a_model_of_the_same_name_is_not_overwritten(folder, capsys):
     before = (folder / "model-000041.py").read_bytes()
     assert main(["generate", "--count", "2", "--nodes", "3", "--seed", "41", "-o", str(folder)]) == 2
-    assert "TA199" in capsys.readouterr().err
+    assert "TA169" in capsys.readouterr().err
     assert (folder / "model-000041.py").read_bytes() == before
 
 
@@ -79,7 +79,7 @@ def test_a_model_of_the_same_name_is_not_overwritten(folder, capsys):
 )
 def test_misuse_is_told_and_ends_with_two(arguments, tmp_path, capsys):
     assert main(["generate", *arguments, "-o", str(tmp_path / "none")]) == 2
-    assert "TA19" in capsys.readouterr().err
+    assert "TA16" in capsys.readouterr().err
 
 
 def test_mutants_of_a_model_run_and_differ_from_it(tmp_path):
@@ -114,4 +114,4 @@ def test_mutants_of_a_model_run_and_differ_from_it(tmp_path):
 def test_what_cannot_be_mutated_yet_is_misuse(tmp_path, capsys):
     (tmp_path / "net.py").write_text("import tensorflow as tf\ndef model(x):\n    return x\n")
     assert main(["generate", "--mutate", str(tmp_path / "net.py"), "-o", str(tmp_path / "mutants")]) == 2
-    assert "TA196" in capsys.readouterr().err
+    assert "TA166" in capsys.readouterr().err

@@ -79,7 +79,7 @@ def generate(
             write_result("".join(f"{one['name']}\n" for one in table))
             return 0
         if like and aim_at:
-            raise MisuseError("TA195", "--like and --aim-at are two aims.", "Give one of them.")
+            raise MisuseError("TA165", "--like and --aim-at are two aims.", "Give one of them.")
         settings = check_settings(given_settings(flags, os.environ, Path.cwd()))
         asked = generation.GenerationSettings(
             framework=framework,

@@ -211,7 +211,8 @@ def _notes(models: ReadModels, against: ReadModels | None) -> list[str]:
                 f"the models are {' and '.join(sorted(ours))}, the universe {' and '.join(sorted(theirs))}: their "
                 "operators have no names in common; convert one to the other"
             )
-    unnamed = sum(1 for one in models.models if one.architecture.notes)
-    if unnamed:
-        notes.append(f"{unnamed} of the models could be read in part only; their notes say why")
+    noted = [one.architecture for one in models.models if one.architecture.notes]
+    if noted:
+        rest = f"; {len(noted) - 1} more have notes, which the JSON report tells" if len(noted) > 1 else ""
+        notes.append(f"{noted[0].name}: {noted[0].notes[0]}{rest}")
     return notes

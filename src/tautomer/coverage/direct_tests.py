@@ -5,6 +5,7 @@ Association says that a sequence goes with failure; this says whether it fails w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -23,6 +24,9 @@ from tautomer.errors import TautomerError
 from tautomer.execution import Runner, RunStore
 from tautomer.model import ArtifactKind, CheckReport, CheckSettings, Completed, Finding, Keep, Outcome
 from tautomer.model.architecture import Architecture, Origin
+
+_MOST_MODELS = 3
+"""Failing models in which a sequence is tried that can be neither cut nor judged in the first: each costs a check."""
 
 CUT_TASK = "tautomer.adapters.onnx_files.cutting:cut"
 
@@ -65,7 +69,7 @@ def run_direct_tests(
     ports: bool,
     heard: Callable[[str], None] = lambda _: None,
 ) -> list[DirectTest]:
-    """Test each item in the smallest failing model that has it and fails in a check.
+    """Test each item in the smallest failing model that has it; in the next where it cannot be tested in that.
 
     Args:
         items: sequences and operators.
@@ -77,6 +81,7 @@ def run_direct_tests(
     """
     checker = _Checker(settings, runner)
     results: dict[str, DirectTest] = {}
+    tries: Counter[str] = Counter()
     waiting = list(items)
     for model in sorted(failing, key=lambda one: len(one.architecture.nodes)):
         found = {item: nodes for item in waiting if (nodes := occurrence(model.architecture, item, ports=ports))}
@@ -85,7 +90,8 @@ def run_direct_tests(
         heard(model.architecture.name)
         for one in _in_model(model, found, checker, heard):
             results[one.item] = one
-            if one.verdict not in (Verdict.NOT_CUT, Verdict.NOT_JUDGED):
+            tries[one.item] += 1
+            if one.verdict not in (Verdict.NOT_CUT, Verdict.NOT_JUDGED) or tries[one.item] == _MOST_MODELS:
                 waiting.remove(one.item)
         if not waiting:
             break

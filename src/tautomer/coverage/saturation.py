@@ -6,7 +6,6 @@ import heapq
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from tautomer.coverage.counting import ModelCoverage, Support
 
@@ -60,14 +59,10 @@ def saturation(coverages: Sequence[ModelCoverage], kind: str) -> Curve:
     total = len(coverages)
     mean = [0.0] * total
     for have, items in Counter(supports.values()).items():
-        absent = Fraction(1)
+        absent = 1.0
         for drawn in range(1, total + 1):
-            absent *= Fraction(max(total - have - drawn + 1, 0), total - drawn + 1)
-            mean[drawn - 1] += items * (1.0 - float(absent))
-            if not absent:
-                for later in range(drawn, total):
-                    mean[later] += items
-                break
+            absent *= max(total - have - drawn + 1, 0) / (total - drawn + 1)
+            mean[drawn - 1] += items * (1.0 - absent)
     return Curve(tuple(in_order), tuple(mean))
 
 

@@ -66,7 +66,7 @@ def like(
         heard: told what is being read.
 
     Raises:
-        MisuseError: a model cannot be read; TA197 none of their operators is one that can be generated.
+        MisuseError: a model cannot be read; TA167 none of their operators is one that can be generated.
     """
     operators: Counter[str] = Counter()
     pairs: Counter[tuple[str, str]] = Counter()
@@ -75,7 +75,7 @@ def like(
     known = {str(one["graph_operator"]) for one in operator_table(framework)}
     if not known & set(operators):
         raise MisuseError(
-            "TA197",
+            "TA167",
             f"none of the operators of {', '.join(models)} is one that is generated for {framework}.",
             "Give models of the framework that is generated for.",
         )

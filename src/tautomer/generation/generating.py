@@ -88,7 +88,7 @@ def operator_table(framework: str) -> list[dict[str, Any]]:
     """The operators of a framework: name, name in the graph, dtypes.
 
     Raises:
-        MisuseError: TA196 nothing is generated for it.
+        MisuseError: TA166 nothing is generated for it.
     """
     module = importlib.import_module(str(_adapter(framework).generated_by))
     table: list[dict[str, Any]] = module.operators()
@@ -104,14 +104,14 @@ def chosen_operators(framework: str, patterns: Sequence[str], without: Sequence[
         without: of those to leave out again.
 
     Raises:
-        MisuseError: TA197 a pattern names none, or none is left.
+        MisuseError: TA167 a pattern names none, or none is left.
     """
     left_out = {name for pattern in without for name in _named(framework, pattern)}
     chosen: list[str] = []
     for pattern in patterns:
         chosen += [one for one in _named(framework, pattern) if one not in chosen and one not in left_out]
     if not chosen:
-        raise MisuseError("TA197", "no operator is left.", "Leave out fewer.")
+        raise MisuseError("TA167", "no operator is left.", "Leave out fewer.")
     return tuple(chosen)
 
 
@@ -124,7 +124,7 @@ def _named(framework: str, pattern: str) -> list[str]:
     ]
     if not named:
         raise MisuseError(
-            "TA197",
+            "TA167",
             f"no operator of {framework} is called {pattern!r}.",
             f"`tautomer generate --framework {framework} --list` names all {len(table)}.",
         )
@@ -153,7 +153,7 @@ def generate(
         report: called after each batch with the number of models made and wanted.
 
     Raises:
-        MisuseError: TA196 nothing is generated for the framework.
+        MisuseError: TA166 nothing is generated for the framework.
         NotInstalledError: the framework is not installed.
         OutputPathError: the folder cannot be written, or a file of another content is in the way.
     """
@@ -233,7 +233,7 @@ def check_folder(output: Path) -> None:
     """Make a folder, and refuse it where it cannot be written.
 
     Raises:
-        OutputPathError: TA198.
+        OutputPathError: TA168.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -241,7 +241,7 @@ def check_folder(output: Path) -> None:
             raise PermissionError(13, "Permission denied")
     except OSError as error:
         raise OutputPathError(
-            "TA198", f"cannot write models to '{output}': {error.strerror or error}.", "Give another folder."
+            "TA168", f"cannot write models to '{output}': {error.strerror or error}.", "Give another folder."
         ) from error
 
 
@@ -249,7 +249,7 @@ def _adapter(framework: str) -> Adapter:
     known = frameworks()
     if framework not in known:
         raise MisuseError(
-            "TA196", f"no models are generated for {framework!r}.", f"Give one of: {', '.join(sorted(known))}."
+            "TA166", f"no models are generated for {framework!r}.", f"Give one of: {', '.join(sorted(known))}."
         )
     return known[framework]
 
@@ -277,7 +277,7 @@ def _write(path: Path, data: bytes) -> None:
     """Write a file whole or not at all; a generated file of other content is not overwritten unless it is the index."""
     if path.name != INDEX and path.exists() and path.read_bytes() != data:
         raise OutputPathError(
-            "TA199", f"'{path}' exists and is another model.", "Give a folder that is empty, or other seeds."
+            "TA169", f"'{path}' exists and is another model.", "Give a folder that is empty, or other seeds."
         )
     aside = path.with_name(f".{path.name}.partial")
     try:
@@ -285,5 +285,5 @@ def _write(path: Path, data: bytes) -> None:
         aside.replace(path)
     except OSError as error:
         raise OutputPathError(
-            "TA198", f"cannot write '{path}': {error.strerror or error}.", "Give another folder."
+            "TA168", f"cannot write '{path}': {error.strerror or error}.", "Give another folder."
         ) from error

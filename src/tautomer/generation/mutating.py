@@ -38,7 +38,7 @@ def mutate(
         report: called after each batch with the number of mutants made and wanted.
 
     Raises:
-        MisuseError: TA196 models of this kind are not mutated yet; the model cannot be read or captured.
+        MisuseError: TA166 models of this kind are not mutated yet; the model cannot be read or captured.
         NotInstalledError: the framework is not installed.
         OutputPathError: the folder cannot be written, or a file of another content is in the way.
     """
@@ -46,7 +46,7 @@ def mutate(
     able = [one for one in frameworks().values() if one.host == source.adapter.host and one.mutates]
     if not able:
         raise MisuseError(
-            "TA196", f"models like {model.name} ({source.adapter.name}) are not mutated yet.", "Give a PyTorch model."
+            "TA166", f"models like {model.name} ({source.adapter.name}) are not mutated yet.", "Give a PyTorch model."
         )
     spec = {
         "path": str(source.path),

@@ -48,7 +48,7 @@ class GenerationSettings:
         """Refuse what cannot be.
 
         Raises:
-            MisuseError: TA195, naming the option.
+            MisuseError: TA165, naming the option.
         """
         if not 1 <= self.nodes[0] <= self.nodes[1] <= MOST_NODES:
             raise _refused("--nodes", f"{self.nodes[0]}-{self.nodes[1]}", f"N or N-M from 1 to {MOST_NODES}")
@@ -73,7 +73,7 @@ def nodes_from(text: str) -> tuple[int, int]:
     """`10` or `5-20` as the least and the largest number.
 
     Raises:
-        MisuseError: TA195 it is neither.
+        MisuseError: TA165 it is neither.
     """
     matched = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
     if matched is None:
@@ -85,7 +85,7 @@ def dtypes_from(names: Sequence[str]) -> dict[str, float]:
     """Dtypes with even weights, the first twice as likely.
 
     Raises:
-        MisuseError: TA195 one is unknown.
+        MisuseError: TA165 one is unknown.
     """
     unknown = [name for name in names if name not in ALL]
     if unknown:
@@ -94,4 +94,4 @@ def dtypes_from(names: Sequence[str]) -> dict[str, float]:
 
 
 def _refused(option: str, value: object, expected: str) -> MisuseError:
-    return MisuseError("TA195", f"{option} is {value}; expected {expected}.", "Correct the value.")
+    return MisuseError("TA165", f"{option} is {value}; expected {expected}.", "Correct the value.")

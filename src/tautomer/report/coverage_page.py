@@ -55,6 +55,7 @@ def render_coverage(report: CoverageReport) -> str:
     environment.filters |= {"percent": percent, "count": lambda one: None if one is None else f"{one:,}"}
     return environment.get_template("coverage.html.j2").render(
         report=report,
+        asked=any(one.wanted is not None for one in report.kinds),
         names=KIND_NAMES,
         pictures=[picture(one) for one in report.kinds] if len(report.models) > 1 else [],
         width=WIDTH,

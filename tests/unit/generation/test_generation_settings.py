@@ -21,7 +21,7 @@ def test_a_number_of_nodes_is_one_or_an_interval():
 
 @pytest.mark.parametrize("text", ["", "x", "5-", "-5", "5.5", "1-2-3"])
 def test_anything_else_is_no_number_of_nodes(text):
-    with pytest.raises(MisuseError, match="TA195"):
+    with pytest.raises(MisuseError, match="TA165"):
         nodes_from(text)
 
 
@@ -30,7 +30,7 @@ def test_anything_else_is_no_number_of_nodes(text):
     [{"nodes": (0, 3)}, {"nodes": (5, 4)}, {"nodes": (1, 10**6)}, {"count": 0}, {"dynamic": 1.5}, {"empty": -0.1}],
 )
 def test_what_cannot_be_is_refused_by_its_option(wrong):
-    with pytest.raises(MisuseError, match="TA195 --"):
+    with pytest.raises(MisuseError, match="TA165 --"):
         GenerationSettings(**wrong)
 
 
@@ -53,13 +53,13 @@ def test_operators_are_named_by_patterns_of_their_name_or_the_graphs():
 
 
 def test_a_pattern_that_names_nothing_is_refused():
-    with pytest.raises(MisuseError, match="TA197"):
+    with pytest.raises(MisuseError, match="TA167"):
         chosen_operators("torch", ["torch.nothing"])
-    with pytest.raises(MisuseError, match="TA197"):
+    with pytest.raises(MisuseError, match="TA167"):
         chosen_operators("torch", ["torch.add"], ["torch.*"])
 
 
 def test_a_framework_that_nothing_is_generated_for_is_refused():
     assert "torch" in frameworks()
-    with pytest.raises(MisuseError, match="TA196"):
+    with pytest.raises(MisuseError, match="TA166"):
         operator_table("caffe")

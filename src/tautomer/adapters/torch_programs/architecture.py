@@ -12,7 +12,7 @@ from torch.utils import _pytree as pytree
 
 from tautomer.adapters.torch_programs.capture import capture
 from tautomer.adapters.torch_programs.preparation import PreparedProgram, prepare
-from tautomer.adapters.torch_programs.reduction.recording import exported_program, out_of_place
+from tautomer.adapters.torch_programs.reduction.recording import exported_program, mutates, out_of_place
 from tautomer.adapters.user_modules import first_line
 from tautomer.adapters.worker_api import Channel
 from tautomer.errors import UserCodeError
@@ -20,6 +20,8 @@ from tautomer.model.architecture import Architecture, Operand, OperatorNode, Ori
 
 _PLACES = frozenset({"device", "pin_memory", "layout", "generator"})
 """Arguments that say where a result lies, not what it is."""
+
+_FUNCTIONAL = "it writes into values that others see; these are the operators that give the same without writing"
 
 _CHECKS = ("_assert", "_guards_fn", "sym_constrain_range", "_check")
 
@@ -41,9 +43,13 @@ def architecture_of(prepared: PreparedProgram) -> Architecture:
     """
     name = prepared.program.path.stem
     try:
-        graph = exported_program(prepared).module(check_guards=False)
+        program = exported_program(prepared)
+        graph = program.module(check_guards=False)
         out_of_place(graph)
-        return _read(graph, name, ())
+        if not any(mutates(node) for node in graph.graph.nodes):
+            return _read(graph, name, ())
+        # Who reads what was written through a view shows only once nothing is written any more.
+        return _read(program.run_decompositions({}).module(check_guards=False), name, (_FUNCTIONAL,))
     except Exception as error:  # whatever stands in the way of torch.export, a run has operators
         notes = (f"torch.export cannot capture it ({first_line(error)}); these are the operators of one run",)
     prepared.reset()

@@ -84,7 +84,7 @@ def capture_model(prepared: PreparedProgram, *, origins: bool = True) -> Capture
         program = exported_program(prepared)
         graph = program.module(check_guards=False)
         out_of_place(graph)
-        if any(_mutates(node) for node in graph.graph.nodes):
+        if any(mutates(node) for node in graph.graph.nodes):
             program = program.run_decompositions({})
             graph = program.module(check_guards=False)
         values = []
@@ -219,7 +219,7 @@ def out_of_place(graph: torch.fx.GraphModule) -> None:
     nodes = list(graph.graph.nodes)
     position = {node: index for index, node in enumerate(nodes)}
     for node in nodes:
-        functional = _functional(node.target) if _mutates(node) else None
+        functional = _functional(node.target) if mutates(node) else None
         if functional is None or not isinstance(node.args[0], torch.fx.Node):
             continue
         written = node.args[0]
@@ -250,5 +250,6 @@ def _is_view(node: torch.fx.Node) -> bool:
     return isinstance(node.target, torch._ops.OpOverload) and is_view(node.target)
 
 
-def _mutates(node: torch.fx.Node) -> bool:
+def mutates(node: torch.fx.Node) -> bool:
+    """Whether a node writes into one of its arguments."""
     return isinstance(node.target, torch._ops.OpOverload) and bool(node.target._schema.is_mutable)

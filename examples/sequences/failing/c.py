@@ -1,0 +1,20 @@
+"""Fails through torch.onnx: what follows `relu` and `neg` in it is a logarithm that runs out of range."""
+
+import torch
+
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(8, 8)
+
+    def forward(self, x):
+        y = self.linear(x)
+        y = torch.relu(y)
+        y = torch.nn.functional.logsigmoid(-y)
+        y = torch.cos(y)
+        return y
+
+
+def inputs():
+    return (torch.randn(4, 8) * 50,)
