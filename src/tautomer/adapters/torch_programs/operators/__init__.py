@@ -1,7 +1,5 @@
 """PyTorch's operators as the generator knows them."""
 
-from tautomer.adapters.torch_programs.operators import arrangement, axes, elementwise, layers
-
-OPERATORS = (*elementwise.OPERATORS, *axes.OPERATORS, *layers.OPERATORS, *arrangement.OPERATORS)
+from tautomer.adapters.torch_programs.operators.table import OPERATORS
 
 __all__ = ["OPERATORS"]
