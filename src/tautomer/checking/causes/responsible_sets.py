@@ -139,6 +139,7 @@ def sets_of_conversion(
     known = {node.source_name for one in first for node in one.nodes}
     assert saved.record.path is not None
     nodes = read_nodes(saved.record.path, saved.record.facts)
+    first = [replace(one, nodes=tuple(_as_saved(node, nodes) for node in one.nodes)) for one in first]
 
     def is_later(names: Iterable[str]) -> bool:
         return known.isdisjoint(nodes[name].source_name for name in names if name in nodes)
@@ -147,6 +148,12 @@ def sets_of_conversion(
         return first
     later = responsible_sets(bench, host, saved, source, replay)
     return first + [one for one in later if not first or (not one.exact and is_later(node.name for node in one.nodes))]
+
+
+def _as_saved(node: TargetNode, saved: Mapping[str, TargetNode]) -> TargetNode:
+    """A node as it stands in the saved graph, where what it is given has been computed, if it is still the same one."""
+    other = saved.get(node.name, node)
+    return other if (other.op_type, other.source_name) == (node.op_type, node.source_name) else node
 
 
 def names_in(graph: Mapping[str, TargetNode], nodes: Sequence[TargetNode]) -> list[str]:
