@@ -41,7 +41,8 @@ class Block:
 SEQUENCE, IMAGE, VOLUME, ROW = (7, 4), (9, 8, 4), (5, 6, 4, 2), (12,)
 
 _ACTIVATIONS = {
-    "activations with exponentials": "celu elu exponential log_sigmoid log_softmax selu sigmoid softmax",
+    "activations with exponentials": "elu exponential log_sigmoid log_softmax selu sigmoid softmax",
+    "CELU": "celu",
     "activations, smooth": "mish silu softplus softsign squareplus sparse_plus tanh tanh_shrink",
     "activations in pieces": "hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu relu relu6 soft_shrink",
 }
@@ -99,7 +100,7 @@ BLOCKS = {
     },
 }
 
-DEFECTIVE = {"Conv2D, groups": Outcome.FAILED, "Dense, gelu": Outcome.FAILED}
+DEFECTIVE = dict.fromkeys(("Conv2D, groups", "Dense, gelu", "CELU"), Outcome.FAILED)
 """What tf2onnx does not convert (`keras_models/unconverted.py`)."""
 
 MODULE = textwrap.dedent(

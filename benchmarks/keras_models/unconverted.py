@@ -5,7 +5,7 @@
 tf2onnx 1.17 logs that it has no handler for an operator, and writes a file all the same, which ONNX Runtime refuses.
 Grouped convolution: Keras 3.15 compiles it on its own (`tf.function(jit_compile=True)` in
 `keras/src/backend/tensorflow/nn.py`), and freezing does not inline the call. GELU: TensorFlow 2.21 computes it with
-`Erfc`.
+`Erfc`. CELU: Keras computes it with `Expm1`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import tf2onnx
 LAYERS = {
     "grouped convolution": ((9, 8, 4), lambda: keras.layers.Conv2D(6, 3, groups=2)),
     "GELU": ((4,), lambda: keras.layers.Activation("gelu")),
+    "CELU": ((4,), lambda: keras.layers.Activation("celu")),
 }
 
 

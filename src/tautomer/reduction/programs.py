@@ -16,7 +16,7 @@ from tautomer.checking.sources import sample_files
 from tautomer.minimization import Dag, connected_minimum
 from tautomer.model import Completed, Event, Signature
 from tautomer.reduction.oracle import Answer, Candidate, Session
-from tautomer.reduction.subject import Subject
+from tautomer.reduction.subject import Subject, with_operators
 
 GROWTH = (0, 1, 2, 4, 8)
 """How many neighbours are cut out with the operators at fault, until it fails by itself, before it is the whole model:
@@ -35,6 +35,7 @@ class Best:
         candidate, answer: the smallest that a whole check has found to fail the same way.
         signature: what a smaller one must share.
         program: the reduced program, where the candidate is a part of what that is converted to.
+        of_program: what a smaller program must share, while the graph that it is converted to is made smaller.
         pending: smaller ones that quicker answers have found since, each smaller than the one before.
     """
 
@@ -42,6 +43,7 @@ class Best:
     answer: Answer
     signature: Signature
     program: Candidate | None = None
+    of_program: Signature | None = None
     pending: list[Candidate] = field(default_factory=list)
 
     def proven(self, candidate: Candidate, answer: Answer) -> None:
@@ -117,9 +119,11 @@ def _cut(session: Session, subject: Subject, best: Best, source: Adapter, kind: 
             if written["module"] is None:
                 continue
             candidate = candidate_of(written, f"cut out of {subject.model.name}")
-            answer = session.check(candidate, best.signature)
+            signature = with_operators(best.signature, written.get("alike") or ())
+            answer = session.check(candidate, signature)
             if answer.same:
                 session.size = _size(written)
+                best.signature = signature
                 best.proven(candidate, answer)
                 return str(written["state"])
     return None

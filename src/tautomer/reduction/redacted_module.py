@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import builtins
-import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
 
 import numpy as np
 
-from tautomer.reduction.redacted_values import Resampling, resampled
+from tautomer.reduction.redacted_arrays import replace_arrays, stored_name
+from tautomer.reduction.redacted_values import Resampling, is_of_graph, resampled
 
 PROTOCOL = frozenset(
     {"Model", "model", "inputs", "run_inputs", "DYNAMIC_SHAPES", "SIGNATURE", "TRAIN", "TENSORS", "self", "forward"}
@@ -19,6 +19,8 @@ PROTOCOL = frozenset(
 
 _INPUTS = frozenset({"inputs", "run_inputs"})
 _RULED = frozenset({"register_buffer", "register_parameter", "add_module"})
+_LABELS = frozenset({"container", "message", "error_msg", "metadata", "name"})
+"""Arguments of operators that only say something to people, as do those that end with `_name`."""
 
 
 def renamed_module(text: str, hashed: Callable[[str], str]) -> str:
@@ -31,7 +33,7 @@ def renamed_module(text: str, hashed: Callable[[str], str]) -> str:
         for alias in node.names
     }
     kept = PROTOCOL | imported | set(dir(builtins))
-    chosen = {name for name in _chosen_names(tree) if name not in kept and not name.startswith("__")}
+    chosen = {name for name in _chosen_names(tree) if name not in kept and not name.startswith("__") and name != "_"}
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
@@ -43,9 +45,25 @@ def renamed_module(text: str, hashed: Callable[[str], str]) -> str:
             node.name = hashed(node.name)
         elif isinstance(node, ast.Attribute) and _is_self(node) and node.attr in chosen:
             node.attr = hashed(node.attr)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in chosen:
-            node.value = hashed(node.value)
+        for one in _naming_texts(node):
+            if one.value in chosen or stored_name(node) is not None:
+                one.value = hashed(str(one.value))
+        for one in _labels(node):
+            one.value = hashed(str(one.value))
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+
+
+def texts_of(text: str) -> list[str]:
+    """Texts that a module gives to operators."""
+    found = [
+        one.value
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call)
+        for given in [*node.args, *(keyword.value for keyword in node.keywords)]
+        for one in ast.walk(given)
+        if isinstance(one, ast.Constant) and isinstance(one.value, str)
+    ]
+    return list(dict.fromkeys(found))
 
 
 def stored_names(text: str) -> tuple[set[str], set[str]]:
@@ -53,21 +71,42 @@ def stored_names(text: str) -> tuple[set[str], set[str]]:
     weights: set[str] = set()
     inputs: set[str] = set()
     for part in ast.parse(text).body:
-        found = weights if isinstance(part, ast.ClassDef) else inputs
+        found = inputs if _makes_inputs(part) else weights
         found.update(_stored(part))
     return weights, inputs
 
 
 def resampled_module(text: str, *, weights: Resampling, inputs: Resampling, generator: np.random.Generator) -> str:
-    """The module with the numbers in its `torch.tensor` literals replaced."""
+    """The module with the numbers in its tensors that are written out replaced."""
     tree = ast.parse(text)
     for part in tree.body:
-        how = inputs if isinstance(part, ast.FunctionDef) and part.name in _INPUTS else weights
-        for node in ast.walk(part):
-            if _is_tensor_call(node):
-                assert isinstance(node, ast.Call)
-                node.args[0] = _resampled_literal(node.args[0], how, generator)
+        how = inputs if _makes_inputs(part) else weights
+        replace_arrays(part, partial(resampled, how=how, generator=generator), of_graph=is_of_graph)
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+
+
+def _makes_inputs(part: ast.stmt) -> bool:
+    return isinstance(part, ast.FunctionDef) and part.name in _INPUTS
+
+
+def _naming_texts(node: ast.AST) -> Iterator[ast.Constant]:
+    """Texts that name a value: keys, and what a parameter is registered as; an operator's argument is none."""
+    texts: list[ast.expr | None] = []
+    if isinstance(node, ast.Dict):
+        texts += node.keys
+    elif isinstance(node, ast.Subscript):
+        texts.append(node.slice)
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _RULED:
+        texts += node.args[:1]
+    yield from (one for one in texts if isinstance(one, ast.Constant) and isinstance(one.value, str))
+
+
+def _labels(node: ast.AST) -> Iterator[ast.Constant]:
+    """Texts that an operator is given for people to read."""
+    if isinstance(node, ast.keyword) and node.arg and (node.arg in _LABELS or node.arg.endswith("_name")):
+        value = node.value
+        if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value:
+            yield value
 
 
 def _chosen_names(tree: ast.Module) -> Iterator[str]:
@@ -80,74 +119,17 @@ def _chosen_names(tree: ast.Module) -> Iterator[str]:
             yield node.name
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _is_self(node):
             yield node.attr
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _RULED:
-            yield from (
-                one.value for one in node.args[:1] if isinstance(one, ast.Constant) and isinstance(one.value, str)
-            )
-        elif isinstance(node, ast.Dict):
-            yield from (one.value for one in node.keys if isinstance(one, ast.Constant) and isinstance(one.value, str))
+        if not isinstance(node, ast.Subscript):
+            yield from (str(one.value) for one in _naming_texts(node))
     yield from _stored(tree)
 
 
 def _stored(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Subscript)
-            and isinstance(node.value, ast.Name)
-            and node.value.id == "TENSORS"
-            and isinstance(node.slice, ast.Constant)
-            and isinstance(node.slice.value, str)
-        ):
-            yield node.slice.value
+        name = stored_name(node)
+        if name is not None:
+            yield name
 
 
 def _is_self(node: ast.Attribute) -> bool:
     return isinstance(node.value, ast.Name) and node.value.id == "self"
-
-
-def _is_tensor_call(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "tensor"
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "torch"
-        and bool(node.args)
-    )
-
-
-def _resampled_literal(node: ast.expr, how: Resampling, generator: np.random.Generator) -> ast.expr:
-    """The same nesting around other numbers; what is no nest of numbers stays."""
-    try:
-        values = _evaluated(node)
-        array = np.array(values)
-    except (ValueError, TypeError):
-        return node
-    if array.dtype.kind not in "fiub":
-        return node
-    return ast.parse(_spelled(resampled(array, how, generator).tolist()), mode="eval").body
-
-
-def _evaluated(node: ast.expr) -> Any:
-    """The numbers of a literal.
-
-    Raises:
-        ValueError: it holds something else.
-    """
-    if isinstance(node, ast.List | ast.Tuple):
-        return [_evaluated(one) for one in node.elts]
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -_evaluated(node.operand)
-    if isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float):
-        return node.value
-    if isinstance(node, ast.Attribute) and node.attr in ("nan", "inf"):
-        return math.nan if node.attr == "nan" else math.inf
-    raise ValueError(ast.dump(node))
-
-
-def _spelled(value: Any) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_spelled, value)) + "]"
-    if isinstance(value, float) and not math.isfinite(value):
-        return "torch.nan" if math.isnan(value) else "torch.inf" if value > 0 else "-torch.inf"
-    return repr(value)

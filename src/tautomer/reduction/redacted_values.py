@@ -21,6 +21,13 @@ class Resampling(StrEnum):
     KEPT = "as recorded"
 
 
+def is_of_graph(array: Any) -> bool:
+    """Whether a constant of a graph may state sizes, axes, indices or a single number, rather than be a weight."""
+    if array.dtype.kind in "OUS":
+        return False
+    return array.size <= 1 or array.dtype.kind == "b" or (array.dtype.kind in "iu" and array.dtype.itemsize >= 4)
+
+
 def resampled(array: Any, how: Resampling, generator: np.random.Generator) -> Any:
     """Another array of the same shape and type; texts become `text0`, `text1`, ... Shapes: `(...)` -> `(...)`."""
     kind = array.dtype.kind

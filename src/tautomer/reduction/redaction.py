@@ -14,8 +14,9 @@ from tautomer.adapters.tensor_file import read_values, write_values
 from tautomer.errors import MisuseError
 from tautomer.model import Signature, Tensor
 from tautomer.reduction.oracle import Answer, Candidate, Session
-from tautomer.reduction.redacted_module import renamed_module, resampled_module, stored_names
-from tautomer.reduction.redacted_values import Resampling, resampled, resampled_tensor
+from tautomer.reduction.redacted_arrays import stored_types
+from tautomer.reduction.redacted_module import renamed_module, resampled_module, stored_names, texts_of
+from tautomer.reduction.redacted_values import Resampling, is_of_graph, resampled, resampled_tensor
 
 LADDER = (
     (Resampling.DRAWN, Resampling.DRAWN),
@@ -60,8 +61,7 @@ def redact(session: Session, candidate: Candidate, signature: Signature, *, orig
         raise MisuseError(
             "TA173", f"a {candidate.model.suffix} file cannot be redacted.", "Reduce it as a model module or .onnx."
         )
-    key = hashlib.blake2b(original.read_bytes(), digest_size=32).digest()
-    hashed = names_hashed_with(key)
+    hashed = names_hashed_with(_content_key(original))
     tried = set()
     for rung, (weights, inputs) in enumerate(LADDER):
         generator = np.random.default_rng([session.settings.seed, rung])
@@ -88,6 +88,15 @@ def names_hashed_with(key: bytes) -> Callable[[str], str]:
     return hashed
 
 
+def _content_key(original: Path) -> bytes:
+    """A key that only who has the model can compute, be it a file or a folder."""
+    files = sorted(one for one in original.rglob("*") if one.is_file()) if original.is_dir() else [original]
+    key = hashlib.blake2b(digest_size=32)
+    for file in files:
+        key.update(file.read_bytes())
+    return key.digest()
+
+
 def _files(candidate: Candidate) -> Iterator[Path]:
     yield candidate.model
     yield from candidate.beside
@@ -111,15 +120,41 @@ def _module(
     model.write_text(renamed_module(text, hashed), "utf-8")
     beside = []
     for file in candidate.beside:
-        from safetensors.numpy import load_file, save_file
-
-        arrays = {
-            hashed(name): resampled(array, weights if name in of_weights else inputs, generator)
-            for name, array in load_file(file).items()
-        }
-        save_file(arrays, folder / file.name)
+        arrays, write = _beside(file, stored_types(text))
+        write(
+            folder / file.name,
+            {
+                hashed(name): array
+                if name in of_weights and file.suffix == ".npz" and is_of_graph(array)
+                else resampled(array, weights if name in of_weights else inputs, generator)
+                for name, array in arrays.items()
+            },
+        )
         beside.append(folder / file.name)
     return Candidate(model, tuple(beside), candidate.inputs, (*candidate.steps, "redacted"))
+
+
+def _beside(file: Path, types: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[[Path, dict[str, Any]], None]]:
+    """The arrays of a file that a module reads, and what writes such a file.
+
+    Args:
+        types: of those that the file keeps as their bits.
+    """
+    if file.suffix != ".npz":
+        from safetensors.numpy import load_file, save_file
+
+        return load_file(file), lambda path, arrays: save_file(arrays, path)
+    with np.load(file, allow_pickle=False) as read:
+        arrays = {name: array.view(types.get(name, array.dtype)) for name, array in read.items()}
+
+    def write(path: Path, arrays: dict[str, Any]) -> None:
+        bits = {
+            name: array if array.dtype.name in np.sctypeDict else array.view(f"u{array.dtype.itemsize}")
+            for name, array in arrays.items()
+        }
+        np.savez(path, allow_pickle=False, **bits)
+
+    return arrays, write
 
 
 def _graph(
@@ -158,8 +193,7 @@ def redact_graph_file(path: Path, original: Path) -> None:
 
     from tautomer.reduction.redacted_graph import renamed_graph
 
-    key = hashlib.blake2b(original.read_bytes(), digest_size=32).digest()
-    onnx.save_model(renamed_graph(onnx.load(str(path)), names_hashed_with(key)), str(path))
+    onnx.save_model(renamed_graph(onnx.load(str(path)), names_hashed_with(_content_key(original))), str(path))
 
 
 def redaction_text(redacted: Redacted, graph: Path | None) -> str:
@@ -171,7 +205,8 @@ def redaction_text(redacted: Redacted, graph: Path | None) -> str:
         "with the original file as the key), metadata, doc strings, comments, producer, paths.",
         "",
         f"Weights: {redacted.weights}. Inputs: {redacted.inputs}. Single floating-point constants, integers that are",
-        "part of the graph (32 and 64 bits) and arguments of operators are as they were.",
+        "part of the graph (32 and 64 bits) and arguments of operators are as they were, and so are arrays of a module",
+        "that are all zeros, all ones or counted up.",
         "",
         "The same failure was proven again on the redacted model (recheck.json).",
         "",
@@ -185,6 +220,9 @@ def redaction_text(redacted: Redacted, graph: Path | None) -> str:
         lines += [f"- {one}" for one in _visible(graph)]
     if redacted.candidate.model.suffix == ".py":
         lines.append("- the operators, their order and their arguments in model.py; shapes and types of its tensors")
+        texts = texts_of(redacted.candidate.model.read_text("utf-8"))
+        if texts:
+            lines.append(f"- texts that its operators are given: {', '.join(map(repr, texts))}")
     lines.append("- the failure itself: its message, stage and cause")
     lines.append("- versions of Python, the operating system and packages (issue.md, recheck.json)")
     return "\n".join([*lines, ""])

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tautomer.adapters.tensor_file import read_values, write_values
+from tautomer.adapters.tf_host import TENSORFLOW_HOST
 from tautomer.adapters.torch_host import TORCH_HOST
 from tautomer.checking import run_check
 from tautomer.checking.comparison.kept import refuse_comparison
@@ -164,9 +165,10 @@ def _refuse_to_redact(source_file: SourceFile, *, hides: bool) -> None:
     """Refuse to hide what is in a source for which that is not known.
 
     Raises:
-        MisuseError: TA175 it is neither a PyTorch program nor a graph.
+        MisuseError: TA175 it is neither a graph nor a program of PyTorch or TensorFlow, as which modules are printed.
     """
-    if hides and source_file.kind is not ArtifactKind.ONNX and source_file.adapter.host.name != TORCH_HOST.name:
+    known = (TORCH_HOST.name, TENSORFLOW_HOST.name)
+    if hides and source_file.kind is not ArtifactKind.ONNX and source_file.adapter.host.name not in known:
         raise MisuseError(
             "TA175",
             f"{source_file.path.name}: programs of {source_file.adapter.name} cannot be redacted yet.",
@@ -224,7 +226,7 @@ def _search(
     Raises:
         KeyboardInterrupt: it was interrupted before anything smaller was found.
     """
-    whole = session.settings, best.signature
+    settings = session.settings
     try:
         is_graph = source_file.kind is ArtifactKind.ONNX
         smaller = not is_graph and reduce_program(
@@ -247,7 +249,7 @@ def _search(
         return True
     finally:
         if best.candidate.model.suffix != ".onnx":
-            session.settings, best.signature = whole
+            session.settings, best.signature = settings, best.of_program or best.signature
     return False
 
 
@@ -272,7 +274,7 @@ def _search_graph(session: Session, subject: Subject, best: Best, *, converted: 
             alone = _signature_alone(session, subject, converted, inputs, feeds)
             if alone is None:
                 return
-            best.signature = alone
+            best.of_program, best.signature = best.signature, alone
         reduce_graph(
             session,
             best,

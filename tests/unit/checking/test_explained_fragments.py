@@ -6,8 +6,10 @@ import pytest
 from onnx import TensorProto, helper
 
 from tautomer.adapters.onnx_files.evaluation import _stated_shapes
+from tautomer.adapters.onnx_files.graph_paths import GraphPaths
+from tautomer.adapters.onnx_files.named_values import _rearranged
 from tautomer.checking.causes.changes import Change, narrowed
-from tautomer.checking.causes.responsible_sets import ResponsibleSet, TargetGraph, repaired, unexplained
+from tautomer.checking.causes.responsible_sets import ResponsibleSet, TargetGraph, names_in, repaired, unexplained
 from tautomer.checking.causes.target_nodes import TargetNode
 from tautomer.model import Event, Kind
 
@@ -95,3 +97,26 @@ def test_the_stated_shape_of_a_value_that_nothing_takes_is_not_compared():
     ]
     graph = helper.make_graph(nodes, "g", values[:1], values[1:2], value_info=values[2:])
     assert _stated_shapes(helper.make_model(graph)) == {"y": (3,), "a": (3,)}
+
+
+def made_for(source, *names, moves=False):
+    return [TargetNode(name, "Op", "", {}, {}, (name,), False, moves, source, "Op", None) for name in names]
+
+
+def test_nodes_that_passes_have_replaced_are_called_as_what_was_made_for_the_same():
+    saved = {one.name: one for one in [*made_for("conv", "Conv", "conv_fused"), *made_for("pool", "Pool")]}
+    assert names_in(saved, made_for("conv", "Conv")) == ["Conv"]
+    assert names_in(saved, made_for("pool", "gone")) == ["Pool"]
+    assert names_in(saved, made_for("relu", "gone")) == ["gone"]
+
+
+def test_what_is_only_rearranged_into_a_right_value_is_right():
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["conv"]),
+        helper.make_node("Transpose", ["conv"], ["moved"], perm=[0, 2, 3, 1]),
+        helper.make_node("Relu", ["moved"], ["relu"]),
+        helper.make_node("Slice", ["relu", "a", "b"], ["part"]),
+    ]
+    paths = GraphPaths(helper.make_graph(nodes, "g", [], []))
+    assert _rearranged(paths, ["moved"]) == {"conv"}
+    assert _rearranged(paths, ["part", "relu"]) == set()

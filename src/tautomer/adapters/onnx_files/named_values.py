@@ -6,7 +6,7 @@ compared one operator at a time, which alignment by value cannot do: few integer
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ from tautomer.numerics.alignment import Match
 from tautomer.numerics.layouts import Layout
 
 Array = np.ndarray[Any, Any]
+
+_REARRANGING = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+"""Operators whose result has each element of what they are given once."""
 
 FAR_OFF = 1e-3
 """Share of a tensor's largest element by which a floating value must be off to be named: smaller faults are judged by
@@ -47,7 +50,7 @@ def judge_named(
     Emits a `named` event for each value that differs: its `input` set, `value`, what is `said`, the element it
     speaks of (`at`; None for types and shapes), the `nodes` that compute it from forced values, and its `users`;
     and for each input set a `computed` event with the file of what the graph computes under the names that differ and
-    those to `record`, and the names that were `compared`.
+    those to `record`, and the names that were `compared`, or only rearranged into what was right.
 
     Args:
         model, inputs, feeds, opset_override: as for `evaluate`.
@@ -70,7 +73,10 @@ def judge_named(
             channel.emit("named_end", input=index, error=error.message, node=error.node_name)
         path = Path(channel.folder) / f"computed-{index}.safetensors"
         write_values(path, comparison.computed)
-        channel.emit("computed", input=index, file=str(path), compared=sorted(comparison.forced))
+        right = comparison.compared - comparison.wrong.keys()
+        channel.emit(
+            "computed", input=index, file=str(path), compared=sorted(comparison.compared | _rearranged(paths, right))
+        )
         for name, (said, at) in comparison.wrong.items():
             nodes = paths.between(name, comparison.forced.__contains__)
             channel.emit(
@@ -85,11 +91,23 @@ def judge_named(
     return {}
 
 
+def _rearranged(paths: GraphPaths, right: Iterable[str]) -> set[str]:
+    """Values whose elements are those of a right one in another order, and so are right, too."""
+    found: set[str] = set()
+    for name in right:
+        node = paths.producer(name)
+        while node is not None and node.op_type in _REARRANGING:
+            found.add(node.input[0])
+            node = paths.producer(node.input[0])
+    return found
+
+
 class _ByName:
     """One run of a graph with the program's values in the places of those of the same names.
 
     Attributes:
         forced: names of the values that were replaced.
+        compared: names of these, and of those that are what is expected in another layout.
         wrong: how values differed before they were.
         computed: what they were, of those that differ and those to record.
     """
@@ -97,6 +115,7 @@ class _ByName:
     def __init__(self, known: Mapping[str, Tensor], record: frozenset[str], layouts: bool) -> None:
         self._known, self._record, self._layouts = known, record, layouts
         self.forced: set[str] = set()
+        self.compared: set[str] = set()
         self.wrong: dict[str, tuple[str, list[int] | None]] = {}
         self.computed: dict[str, Tensor] = {}
 
@@ -107,6 +126,7 @@ class _ByName:
             return None
         expected = source.numpy()
         found = difference(expected, value, FAR_OFF)
+        self.compared.add(name)
         if found is not None and self._layouts and _in_another_layout(expected, value):
             return None
         self.forced.add(name)

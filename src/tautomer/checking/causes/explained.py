@@ -14,7 +14,14 @@ from tautomer.checking.causes.conversion_faults import of_deviation, of_semantic
 from tautomer.checking.causes.failed_conversions import last_begun, of_end, of_exception
 from tautomer.checking.causes.hidden_failures import of_conversion
 from tautomer.checking.causes.refusals import cause_of_refusal, written_so
-from tautomer.checking.causes.responsible_sets import ResponsibleSet, TargetGraph, responsible_sets, spans_of
+from tautomer.checking.causes.responsible_sets import (
+    ResponsibleSet,
+    TargetGraph,
+    names_in,
+    responsible_sets,
+    sets_of_conversion,
+    spans_of,
+)
 from tautomer.checking.causes.target_nodes import TargetNode, read_nodes
 from tautomer.checking.findings import Suspect, suspects_of
 from tautomer.checking.open_cases import with_open_cases
@@ -272,12 +279,7 @@ class _Case:
         answer = self.replay()
         deviations = list(answer.deviations) if answer is not None else []
         decomposed = {name for one in deviations for name in one.nodes}
-        sets: list[ResponsibleSet] = []
-        for verdict in dict.fromkeys(one.name for one in (saved, blamed) if one is not None):
-            chosen = saved if saved is not None and saved.name == verdict else blamed
-            sets = responsible_sets(self.bench, self.host, chosen, self.source, answer)
-            if sets:
-                break
+        sets = sets_of_conversion(self.bench, self.host, self.source, answer, blamed=blamed, saved=saved)
         sets = self._narrowed(sets, blamed, answer)
         sets = [one for one in sets if not decomposed & {node.source_name for node in one.nodes}]
         # Two values that are wrong by the same nodes are symptoms of one fault.
@@ -337,7 +339,7 @@ class _Case:
             stage=stage,
             cause=Cause(category=category, kind=one.kind, evidence=evidence),
             location=Location(
-                nodes=[node.name for node in one.nodes],
+                nodes=names_in(self.nodes_of(self._saved()), one.nodes),
                 op_types=list(dict.fromkeys(node.op_type for node in one.nodes)),
                 source_node=one.operator,
                 source_line=one.line,

@@ -116,6 +116,54 @@ class TargetGraph:
         return origin.operator if origin is not None and not operator.startswith("aten.") else operator
 
 
+def sets_of_conversion(
+    bench: Bench,
+    host: WarmHost,
+    source: SourceResult,
+    replay: Replay | None,
+    *,
+    blamed: Verdict,
+    saved: Verdict | None,
+) -> list[ResponsibleSet]:
+    """The independent faults of the saved graph; of the blamed one first, where passes have moved layouts since.
+
+    A value whose layout was moved does not match the source's by name any more, and a wrong one by value neither; then
+    only the blamed graph tells an operator from those around it. What is wrong in the saved graph at nodes that were
+    made for something else is another fault, which came later.
+    """
+    if saved is None or saved.name == blamed.name or replay is None or not replay.layouts_change:
+        steps = {one.name: one for one in (saved, blamed) if one is not None}
+        found = (responsible_sets(bench, host, one, source, replay) for one in steps.values())
+        return next((sets for sets in found if sets), [])
+    first = responsible_sets(bench, host, blamed, source, replay)
+    known = {node.source_name for one in first for node in one.nodes}
+    assert saved.record.path is not None
+    nodes = read_nodes(saved.record.path, saved.record.facts)
+    first = [replace(one, nodes=tuple(_as_saved(node, nodes) for node in one.nodes)) for one in first]
+
+    def is_later(names: Iterable[str]) -> bool:
+        return known.isdisjoint(nodes[name].source_name for name in names if name in nodes)
+
+    if first and not any(is_later(fault.nodes) for fault in saved.fragment_faults()):
+        return first
+    later = responsible_sets(bench, host, saved, source, replay)
+    return first + [one for one in later if not first or (not one.exact and is_later(node.name for node in one.nodes))]
+
+
+def _as_saved(node: TargetNode, saved: Mapping[str, TargetNode]) -> TargetNode:
+    """A node as it stands in the saved graph, where what it is given has been computed, if it is still the same one."""
+    other = saved.get(node.name, node)
+    return other if (other.op_type, other.source_name) == (node.op_type, node.source_name) else node
+
+
+def names_in(graph: Mapping[str, TargetNode], nodes: Sequence[TargetNode]) -> list[str]:
+    """What nodes of an earlier checkpoint are called in a graph: as they were, or as what was made for the same."""
+    made_for = {one.source_name for one in nodes if one.source_name is not None}
+    kept = [one.name for one in nodes if one.name in graph]
+    others = [name for name, one in graph.items() if one.source_name in made_for and one.computes]
+    return kept or others or [one.name for one in nodes]
+
+
 def responsible_sets(
     bench: Bench, host: WarmHost, verdict: Verdict, source: SourceResult, replay: Replay | None
 ) -> list[ResponsibleSet]:

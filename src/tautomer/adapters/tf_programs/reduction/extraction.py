@@ -88,6 +88,17 @@ class CutGraph:
                 found |= self._operators(inner, one)
         return found
 
+    def alike(self, names: Collection[str], operators: Collection[str]) -> list[str]:
+        """Operators that a fault of these nodes shows under where control flow among them is traced anew or left out.
+
+        Traced anew it has no state, which its operator's name says; and what is wrong inside of it, is so without it.
+        """
+        found: set[str] = set()
+        for node in map(self.plan.nodes.__getitem__, names):
+            if node.op in operators and node.op in _FUNCTIONS:
+                found |= self._operators(self.plan, node)
+        return sorted(found | {twin for op in found for twin in (f"Stateless{op}",) if twin in _FUNCTIONS})
+
     def grown(self, names: Collection[str], count: int) -> list[str]:
         """These nodes and those at most `count` edges from one; all where that is negative."""
         if count < 0:

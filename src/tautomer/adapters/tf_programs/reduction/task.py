@@ -33,9 +33,9 @@ def extract(
         title: docstring of the modules.
 
     Returns:
-        `captured` (how), and `cuts`: for each way what `_written` says, and `located` (nodes found); `module` is None,
-        with the `reason`, where the part is no code of public operators, nothing was found, or an earlier way cuts the
-        same.
+        `captured` (how), and `cuts`: for each way what `_written` says, `located` (nodes found) and `alike` (operators
+        that the same fault may show under in it); `module` is None, with the `reason`, where the part is no code of
+        public operators, nothing was found, or an earlier way cuts the same.
 
     Raises:
         MisuseError: the model cannot be loaded.
@@ -67,7 +67,8 @@ def extract(
         folder = channel.folder / f"cut_{index}"
         folder.mkdir()
         try:
-            return {"located": located, **_written(folder, "model", graph.program(names), title)}
+            written = _written(folder, "model", graph.program(names), title)
+            return {"located": located, "alike": graph.alike(located, way.get("operators") or ()), **written}
         except NotExpressible as error:
             return {"module": None, "reason": str(error)}
         except Exception as error:  # a graph that cannot be run node by node has no values to record
