@@ -101,14 +101,14 @@ def square_matrices(*, scalar: bool = False) -> Rule:
 
 
 def solved() -> Rule:
-    """`x (..., n, n), y (..., n, k) -> (..., n, k)`; binds `lower`, which triangle is read, where one is."""
+    """`x (..., n, n), y (..., n, k) -> (..., n, k)`."""
 
     def apply(scope: Scope, x: Operand) -> Application | None:
         *batch, rows, columns = x.type.shape
         if rows != columns or rows < 1 or is_dynamic(rows):
             return None
         y = scope.operand("y", x.type.of_shape((*batch, rows, scope.draw.between(1, 3))))
-        return Application({"x": x, "y": y}, (y.type,), {"lower": scope.draw.chance(0.5)})
+        return Application({"x": x, "y": y}, (y.type,))
 
     return Rule(FROM_2, apply, same_type(), shape=_square, joins=True)
 

@@ -38,7 +38,7 @@ KERAS: tuple[Specification, ...] = (
     operator("tf.keras.activations.mish(x)", "Softplus", elementwise(), FLOATS),
     operator("tf.keras.activations.exponential(x)", "Exp", elementwise(), FLOATS, x=Domain(-8.0, 5.0)),
     operator(
-        "tf.keras.activations.celu(x, alpha=alpha)", "Exp", elementwise(attributes=numbers(alpha=(0.5, 1.5))), FLOATS
+        "tf.keras.activations.celu(x, alpha=alpha)", "Expm1", elementwise(attributes=numbers(alpha=(0.5, 1.5))), FLOATS
     ),
     operator("tf.keras.activations.squareplus(x)", "Sqrt", elementwise(), FLOATS),
     operator("tf.keras.activations.tanh_shrink(x)", "Tanh", elementwise(), FLOATS),

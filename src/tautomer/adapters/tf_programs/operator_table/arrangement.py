@@ -23,6 +23,10 @@ def _paddings(bound: Mapping[str, Any], type_: TensorType) -> Mapping[str, Any]:
     return {"paddings": tuple(zip(bound["before"], bound["after"], strict=True))}
 
 
+def _filled(bound: Mapping[str, Any], type_: TensorType) -> Mapping[str, Any]:
+    return {**_paddings(bound, type_), "filling": bound["value"] or 1}
+
+
 def _begin_and_size(bound: Mapping[str, Any], type_: TensorType) -> Mapping[str, Any]:
     place, rest = bound["axis"], type_.rank - bound["axis"] - 1
     return {
@@ -36,7 +40,6 @@ SHAPES: tuple[Specification, ...] = (
     operator("tf.keras.ops.reshape(x, sizes)", "Reshape", moves.reshaped(), ANY),
     operator("tf.transpose(x, order)", "Transpose", moves.permuted(), ANY),
     operator("tf.keras.ops.swapaxes(x, first, second)", "Transpose", moves.exchanged(), ANY),
-    operator("tf.keras.ops.moveaxis(x, source, target)", "Transpose", moves.moved(), ANY),
     operator("tf.expand_dims(x, axis)", "ExpandDims", moves.unsqueezed(), ANY),
     operator("tf.squeeze(x, axis)", "Squeeze", moves.squeezed(), ANY),
     operator("tf.broadcast_to(x, sizes)", "BroadcastTo", moves.expanded(), ANY),
@@ -45,7 +48,6 @@ SHAPES: tuple[Specification, ...] = (
     operator("tf.roll(x, shifts, axes)", "Roll", moves.rearranged_along(several=True), ANY),
     operator("tf.reverse(x, axes)", "ReverseV2", moves.rearranged_along(several=True), ANY),
     operator("tf.keras.ops.tril(x, offset)", "MatrixBandPart", moves.triangle(), ANY),
-    operator("tf.keras.ops.triu(x, offset)", "MatrixBandPart", moves.triangle(), ANY),
 )
 
 PARTS: tuple[Specification, ...] = (
@@ -59,9 +61,9 @@ PARTS: tuple[Specification, ...] = (
     operator("tf.slice(x, begin, size)", "Slice", derived(cutting.sliced(steps=False), _begin_and_size), ANY),
     operator("tf.pad(x, paddings)", "Pad", derived(cutting.padded(), _paddings), ANY, name="tf.pad zeros"),
     operator(
-        "tf.pad(x, paddings, constant_values=value)",
+        "tf.pad(x, paddings, constant_values=filling)",
         "PadV2",
-        derived(cutting.padded(), _paddings),
+        derived(cutting.padded(), _filled),
         ANY,
         name="tf.pad constant",
     ),

@@ -76,13 +76,6 @@ REDUCTIONS: tuple[Specification, ...] = (
     operator("tf.reduce_mean(x)", "Mean", reduction(over="all"), NUMBERS, name="tf.reduce_mean of all"),
     operator("tf.reduce_max(x)", "Max", reduction(over="all"), NUMBERS, name="tf.reduce_max of all"),
     operator("tf.nn.l2_loss(x)", "L2Loss", reduction(over="all"), FLOATS),
-    operator(
-        "tf.nn.zero_fraction(tf.nn.relu(x))",
-        "NotEqual",
-        reduction(over="all", result="float32"),
-        ("float32",),
-        decides=True,
-    ),
 )
 
 ALONG: tuple[Specification, ...] = (
@@ -117,7 +110,7 @@ ALONG: tuple[Specification, ...] = (
     ),
     operator("tf.math.top_k(x, k=k)", "TopKV2", top("int32", last=True), NUMBERS, decides=True),
     operator("tf.keras.activations.softmax(x, axis=axis)", "Softmax", along(least=2), FLOATS),
-    operator("tf.keras.activations.sparsemax(x)", "TopKV2", along(least=2, last=True, fixed=True, ranks=(2,)), FLOATS),
+    operator("tf.keras.activations.sparsemax(x)", "TopKV2", along(least=2, last=True, fixed=True, ranks=(2,)), SINGLE),
 )
 
 LOSSES: tuple[Specification, ...] = (

@@ -92,13 +92,13 @@ GEOMETRY: tuple[Specification, ...] = (
     ),
     operator(
         "tf.image.rot90(x)",
-        "Transpose",
+        "If",
         image_wise(lambda shape: (shape[0], shape[2], shape[1], shape[3]), same_type()),
         ANY,
     ),
     operator(
         "tf.image.central_crop(x, 0.5)",
-        "StridedSlice",
+        "Slice",
         image_wise(lambda shape: (shape[0], *(size - 2 * (size // 4) for size in shape[1:3]), shape[3]), same_type()),
         ANY,
     ),
@@ -121,7 +121,7 @@ GEOMETRY: tuple[Specification, ...] = (
 COLOURS: tuple[Specification, ...] = (
     operator("tf.image.rgb_to_hsv(x)", "RGBToHSV", coloured(), FLOATS, x=UNIT),
     operator("tf.image.hsv_to_rgb(x)", "HSVToRGB", coloured(), FLOATS, x=UNIT),
-    operator("tf.image.rgb_to_grayscale(x)", "Tensordot", coloured(made=1), NUMBERS),
+    operator("tf.image.rgb_to_grayscale(x)", "MatMul", coloured(made=1), NUMBERS),
     operator("tf.image.grayscale_to_rgb(x)", "Tile", coloured(1, made=3), ANY),
     operator("tf.image.rgb_to_yuv(x)", "MatMul", coloured(), FLOATS),
     operator("tf.image.yuv_to_rgb(x)", "MatMul", coloured(), FLOATS),

@@ -28,30 +28,33 @@ def _turns(draw: Draw, type_: TensorType) -> Mapping[str, Any]:
 OPERATORS: tuple[Specification, ...] = (
     operator(
         "tf.cond(tf.reduce_mean(x) > threshold, lambda: x * factor, lambda: tf.nn.relu(x) + factor)",
-        "If",
+        "StatelessIf",
         where(elementwise(attributes=_threshold, ranks=FROM_1), has_elements),
         FLOATS,
         decides=True,
     ),
     operator(
         "tf.while_loop(lambda i, state: i < turns, lambda i, state: (i + 1, tf.tanh(state) * factor), (0, x))[1]",
-        "While",
+        "StatelessWhile",
         elementwise(attributes=_turns, ranks=FROM_1),
         FLOATS,
     ),
     operator(
-        "tf.map_fn(lambda row: tf.nn.softmax(row), x)", "While", where(elementwise(ranks=FROM_2), has_elements), FLOATS
+        "tf.map_fn(lambda row: tf.nn.softmax(row), x)",
+        "StatelessWhile",
+        where(elementwise(ranks=FROM_2), has_elements),
+        FLOATS,
     ),
     operator(
         "tf.scan(lambda state, row: state * 0.5 + row, x)",
-        "While",
+        "StatelessWhile",
         where(elementwise(ranks=FROM_1), has_elements),
         FLOATS,
     ),
     operator(
         "tf.scan(lambda state, row: tf.tanh(tf.matmul(row, weight_input, transpose_b=True) + bias_input"
         " + tf.matmul(state, weight_hidden, transpose_b=True) + bias_hidden), x, start[0])",
-        "While",
+        "StatelessWhile",
         first_result(recurrence(1)),
         SINGLE,
         name="recurrence",

@@ -70,6 +70,6 @@ OPERATORS: tuple[Specification, ...] = (
     ),
     *(
         operator(f"tf.math.segment_{reduce}(x, ids)", f"Segment{graph}", segmented(ascending=True), NUMBERS)
-        for reduce, graph in (("sum", "SumV2"), ("mean", "Mean"), ("max", "MaxV2"))
+        for reduce, graph in (("sum", "Sum"), ("mean", "Mean"), ("max", "Max"))
     ),
 )

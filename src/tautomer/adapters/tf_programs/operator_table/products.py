@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tautomer.adapters.tf_programs.operator_table.entry import (
     ANY,
     FLOATS,
@@ -10,7 +13,7 @@ from tautomer.adapters.tf_programs.operator_table.entry import (
     WIDE,
     operator,
 )
-from tautomer.synthesis import Specification
+from tautomer.synthesis import Domain, DtypeName, Specification, TensorType
 from tautomer.synthesis.rules.arrangement import diagonal, diagonal_matrix
 from tautomer.synthesis.rules.blocks import attention
 from tautomer.synthesis.rules.elementwise import elementwise
@@ -24,8 +27,18 @@ from tautomer.synthesis.rules.matrices import (
     with_diagonal,
 )
 from tautomer.synthesis.rules.products import dense, einstein, exact_product
-from tautomer.synthesis.rules.refined import is_static, of_ranks, where
+from tautomer.synthesis.rules.refined import derived, is_static, of_ranks, where
 from tautomer.synthesis.rules.shapes import FROM_2
+
+DEFINITE = "tf.matmul(x, x, transpose_b=True) + tf.eye(size, dtype=dtype)"
+"""Positive definite whatever x is, and well conditioned where x is moderate."""
+
+MODERATE = Domain(-4.0, 4.0)
+
+
+def _identity(bound: Mapping[str, Any], type_: TensorType) -> Mapping[str, Any]:
+    return {"size": int(type_.shape[-1]), "dtype": DtypeName(type_.dtype)}
+
 
 PRODUCTS: tuple[Specification, ...] = (
     operator("tf.matmul(x, y)", "MatMul", exact_product((2, 2)), WIDE),
@@ -91,8 +104,9 @@ PRODUCTS: tuple[Specification, ...] = (
 
 MATRICES: tuple[Specification, ...] = (
     operator("tf.linalg.det(x)", "MatrixDeterminant", square_matrices(scalar=True), SINGLE),
-    operator("tf.linalg.inv(x)", "MatrixInverse", square_matrices(), (*SINGLE, "float16")),
-    operator("tf.linalg.solve(x, y)", "MatrixSolve", solved(), SINGLE),
+    operator(f"tf.linalg.inv({DEFINITE})", "MatrixInverse", derived(square_matrices(), _identity), SINGLE, x=MODERATE),
+    operator(f"tf.linalg.solve({DEFINITE}, y)", "MatrixSolve", derived(solved(), _identity), SINGLE, x=MODERATE),
+    operator(f"tf.linalg.cholesky({DEFINITE})", "Cholesky", derived(square_matrices(), _identity), SINGLE, x=MODERATE),
     operator("tf.linalg.trace(x)", "MatrixDiagPartV3", where(square_matrices(scalar=True), is_static), NUMBERS),
     operator("tf.linalg.cross(x, y)", "Cross", cross_product(), NUMBERS),
     operator("tf.linalg.diag(x)", "MatrixDiagV3", diagonal_matrix(), ANY),
