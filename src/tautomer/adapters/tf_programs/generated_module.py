@@ -17,7 +17,7 @@ def module_text(program: Program) -> str:
     """
     weights = {one.name for one in program.weights}
     parameters = ", ".join(one.name for one in program.inputs)
-    lines = [title(program), "", "import numpy as np", "import tensorflow as tf", DRAWN.rstrip(), "", ""]
+    lines = [title(program), "", "import numpy as np", "import tensorflow as tf", "", DRAWN.rstrip(), "", ""]
     if weights:
         lines += ["class Model(tf.Module):", "    def __init__(self):", "        super().__init__()"]
         lines += [f"        self.{one.name} = tf.Variable({_tensor(one)}, trainable=False)" for one in program.weights]

@@ -7,6 +7,7 @@ from typing import Any
 
 from tautomer.adapters.tf_programs.operator_table.entry import (
     ANY,
+    NUMBERS,
     operator,
 )
 from tautomer.synthesis import Specification, TensorType
@@ -64,7 +65,7 @@ PARTS: tuple[Specification, ...] = (
         "tf.pad(x, paddings, constant_values=filling)",
         "PadV2",
         derived(cutting.padded(), _filled),
-        ANY,
+        NUMBERS,
         name="tf.pad constant",
     ),
     operator(

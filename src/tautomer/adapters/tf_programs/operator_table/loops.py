@@ -25,6 +25,11 @@ def _turns(draw: Draw, type_: TensorType) -> Mapping[str, Any]:
     return {"turns": draw.between(1, 4), "factor": draw.number(0.5, 1.2)}
 
 
+def _has_several(type_: TensorType) -> bool:
+    """Whether there is more than one turn: the loop over a single one is not a loop in the graph."""
+    return type_.shape[0] > 1 and has_elements(type_)
+
+
 OPERATORS: tuple[Specification, ...] = (
     operator(
         "tf.cond(tf.reduce_mean(x) > threshold, lambda: x * factor, lambda: tf.nn.relu(x) + factor)",
@@ -42,20 +47,20 @@ OPERATORS: tuple[Specification, ...] = (
     operator(
         "tf.map_fn(lambda row: tf.nn.softmax(row), x)",
         "StatelessWhile",
-        where(elementwise(ranks=FROM_2), has_elements),
+        where(elementwise(ranks=FROM_2), _has_several),
         FLOATS,
     ),
     operator(
         "tf.scan(lambda state, row: state * 0.5 + row, x)",
         "StatelessWhile",
-        where(elementwise(ranks=FROM_1), has_elements),
+        where(elementwise(ranks=FROM_1), _has_several),
         FLOATS,
     ),
     operator(
         "tf.scan(lambda state, row: tf.tanh(tf.matmul(row, weight_input, transpose_b=True) + bias_input"
         " + tf.matmul(state, weight_hidden, transpose_b=True) + bias_hidden), x, start[0])",
         "StatelessWhile",
-        first_result(recurrence(1)),
+        where(first_result(recurrence(1)), _has_several),
         SINGLE,
         name="recurrence",
     ),
