@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from tautomer.synthesis.dims import any_dynamic
 from tautomer.synthesis.draws import Draw
@@ -155,12 +154,3 @@ def batch_to_blocks() -> Rule:
         return (draw.pick((2, 4, 6)), draw.between(1, 4), draw.between(1, 4), draw.between(1, 3))
 
     return Rule(FOUR, apply, same_type(), shape=shape)
-
-
-def numbers(**ranges: tuple[float, float]) -> Attributes:
-    """Attributes that are numbers from intervals."""
-
-    def drawn(draw: Draw, type_: TensorType) -> dict[str, Any]:
-        return {name: draw.number(low, high) for name, (low, high) in ranges.items()}
-
-    return drawn

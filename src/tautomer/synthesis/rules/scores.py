@@ -1,4 +1,4 @@
-"""Operators that hold scores of classes against labels, and those that sum products under a mask of weights."""
+"""Operators that hold scores of classes against labels."""
 
 from __future__ import annotations
 

@@ -7,10 +7,10 @@ from typing import Any
 from tautomer.synthesis.dims import any_dynamic, is_dynamic, product
 from tautomer.synthesis.draws import Draw
 from tautomer.synthesis.rules.products import unit_scale
-from tautomer.synthesis.rules.shapes import FROM_1, same_type
+from tautomer.synthesis.rules.shapes import same_type
 from tautomer.synthesis.rules.windows import image_shape, windows
 from tautomer.synthesis.specification import Application, Operand, Rule, Scope
-from tautomer.synthesis.tensor_types import Domain, TensorType
+from tautomer.synthesis.tensor_types import TensorType
 
 Shape = tuple[int, ...]
 
@@ -144,26 +144,3 @@ def _weight(scope: Scope, x: Operand, shape: Shape, terms: int) -> Operand:
 def _dilation(draw: Draw, kernel: Shape, sizes: Shape) -> Shape:
     wide = tuple(2 if k > 1 and 2 * (k - 1) + 1 <= size else 1 for k, size in zip(kernel, sizes, strict=True))
     return wide if draw.chance(0.25) else (1,) * len(kernel)
-
-
-def channel_weight(name: str, domain: Domain, ranks: Shape = (2, 3, 4, 5)) -> Rule:
-    """`x (..., c)` and a weight `(c,)` -> `(..., c)`: a bias, or the slopes of an activation."""
-
-    def apply(scope: Scope, x: Operand) -> Application | None:
-        channels = x.type.shape[-1]
-        if is_dynamic(channels) or channels < 1:
-            return None
-        weight = scope.fresh(name, TensorType(x.type.dtype, (channels,)), domain=domain, fixed=True)
-        return Application({"x": x, name: weight}, (x.type,))
-
-    return Rule(ranks, apply, same_type())
-
-
-def widened(factor: int) -> Rule:
-    """`x (..., c) -> (..., factor c)`."""
-
-    def apply(scope: Scope, x: Operand) -> Application | None:
-        shape = x.type.shape
-        return Application({"x": x}, (x.type.of_shape((*shape[:-1], shape[-1] * factor)),))
-
-    return Rule(FROM_1, apply, same_type())

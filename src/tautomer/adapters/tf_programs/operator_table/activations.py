@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from tautomer.adapters.tf_programs.operator_table.entry import (
-    FLOATS,
-    NUMBERS,
-    SINGLE,
-    operator,
-)
+from tautomer.adapters.tf_programs.operator_table.entry import FLOATS, NUMBERS, SINGLE, numbers, operator
 from tautomer.synthesis import Domain, Specification
+from tautomer.synthesis.rules.channels import channel_weight, widened
 from tautomer.synthesis.rules.elementwise import elementwise
-from tautomer.synthesis.rules.images import numbers
-from tautomer.synthesis.rules.windows_last import channel_weight, widened
 
 SLOPES = Domain(0.05, 0.5)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tautomer.synthesis import Domain, Rule, Specification
+from tautomer.synthesis.rules.elementwise import Attributes
 from tautomer.synthesis.tensor_types import ALL, BOOL, FLOATS, INTEGERS, NUMBERS
 
 SINGLE = ("float32", "float64")
@@ -30,6 +31,11 @@ def operator(
     )
 
 
+def numbers(**ranges: tuple[float, float]) -> Attributes:
+    """Attributes that are numbers from intervals."""
+    return lambda draw, type_: {name: draw.number(low, high) for name, (low, high) in ranges.items()}
+
+
 __all__ = [
     "ANY",
     "BITS",
@@ -41,5 +47,6 @@ __all__ = [
     "SIGNED",
     "SINGLE",
     "WIDE",
+    "numbers",
     "operator",
 ]

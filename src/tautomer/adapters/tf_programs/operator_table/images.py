@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from tautomer.adapters.tf_programs.operator_table.entry import (
-    ANY,
-    FLOATS,
-    NUMBERS,
-    SIGNED,
-    operator,
-)
+from tautomer.adapters.tf_programs.operator_table.entry import ANY, FLOATS, NUMBERS, SIGNED, numbers, operator
 from tautomer.synthesis import Domain, Specification
 from tautomer.synthesis.rules.elementwise import elementwise
 from tautomer.synthesis.rules.images import (
@@ -19,7 +13,6 @@ from tautomer.synthesis.rules.images import (
     cropped,
     framed,
     image_wise,
-    numbers,
     refitted,
 )
 from tautomer.synthesis.rules.shapes import same_type

@@ -13,11 +13,11 @@ from tautomer.adapters.tf_programs.operator_table.entry import (
     operator,
 )
 from tautomer.synthesis import Domain, Specification, TensorType
+from tautomer.synthesis.rules.channels import channel_weight
 from tautomer.synthesis.rules.normalization import by_channel, local_response, over_last_axes
 from tautomer.synthesis.rules.refined import derived, of_ranks
 from tautomer.synthesis.rules.windows import convolution, pooling
 from tautomer.synthesis.rules.windows_last import (
-    channel_weight,
     depthwise_convolution,
     morphology,
     padded_convolution,
