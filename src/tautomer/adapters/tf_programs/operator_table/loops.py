@@ -59,7 +59,7 @@ OPERATORS: tuple[Specification, ...] = (
     operator(
         "tf.scan(lambda state, row: tf.tanh(tf.matmul(row, weight_input, transpose_b=True) + bias_input"
         " + tf.matmul(state, weight_hidden, transpose_b=True) + bias_hidden), x, start[0])",
-        "StatelessWhile",
+        "While",  # not a stateless one, for its body reads variables
         where(first_result(recurrence(1)), _has_several),
         SINGLE,
         name="recurrence",
