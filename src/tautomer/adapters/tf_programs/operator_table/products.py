@@ -13,7 +13,8 @@ from tautomer.adapters.tf_programs.operator_table.entry import (
     WIDE,
     operator,
 )
-from tautomer.synthesis import Domain, DtypeName, Specification, TensorType
+from tautomer.synthesis import Domain, Draw, DtypeName, Specification, TensorType
+from tautomer.synthesis.dims import second_size
 from tautomer.synthesis.rules.arrangement import diagonal, diagonal_matrix
 from tautomer.synthesis.rules.blocks import attention
 from tautomer.synthesis.rules.elementwise import elementwise
@@ -38,6 +39,11 @@ MODERATE = Domain(-4.0, 4.0)
 
 def _identity(bound: Mapping[str, Any], type_: TensorType) -> Mapping[str, Any]:
     return {"size": int(type_.shape[-1]), "dtype": DtypeName(type_.dtype)}
+
+
+def _band(draw: Draw, type_: TensorType) -> Mapping[str, Any]:
+    rows, columns = (min(2, int(size), second_size(size)) for size in type_.shape[-2:])
+    return {"lower": draw.between(-1, rows), "upper": draw.between(-1, columns)}
 
 
 PRODUCTS: tuple[Specification, ...] = (
@@ -115,9 +121,7 @@ MATRICES: tuple[Specification, ...] = (
     operator(
         "tf.linalg.band_part(x, lower, upper)",
         "MatrixBandPart",
-        elementwise(
-            attributes=lambda draw, _: {"lower": draw.between(-1, 2), "upper": draw.between(-1, 2)}, ranks=FROM_2
-        ),
+        elementwise(attributes=_band, ranks=FROM_2),
         ANY,
     ),
 )
