@@ -98,8 +98,8 @@ NOT_NEGATIVE = Domain(low=0.0)
 NOT_ZERO = Domain(away_from_zero=0.1)
 
 
-class Subscript(tuple[slice | int, ...]):
-    """What stands between brackets: slices and integers, one for each axis."""
+class Subscript(tuple[slice | int | None, ...]):
+    """What stands between brackets: slices and integers, one for each axis, and None where there is to be a new one."""
 
     __slots__ = ()
 
