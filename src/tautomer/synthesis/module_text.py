@@ -12,7 +12,7 @@ def drawn(seed, shape, dtype, low, high):
     """Values drawn evenly from an interval."""
     state = np.random.RandomState(seed)
     if dtype == "bool":
-        return state.random_sample(shape) < 0.5
+        return np.asarray(state.random_sample(shape) < 0.5)
     if "int" in dtype:
         return state.randint(low, high + 1, shape).astype(dtype)
     return state.uniform(low, high, shape).astype("float64" if dtype == "float64" else "float32")

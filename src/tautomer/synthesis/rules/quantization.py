@@ -20,6 +20,8 @@ ZERO = {
     "int32": Domain(0, 0),
 }
 """Zero points in the middle of their types; that of int32 is zero by the specification."""
+SMALL_ZERO = Domain(0, 4)
+"""Zero points among the small numbers that fresh values are, so that these stand for numbers of both signs."""
 
 
 def quantized(target: str, *, by_axis: bool = False) -> Rule:
@@ -49,7 +51,7 @@ def dequantized(target: str, *, by_axis: bool = False) -> Rule:
         operands: dict[str, Operand | tuple[Operand, ...]] = {
             "x": x,
             "scale": scope.fresh("scale", TensorType(target, shape), domain=SCALE, fixed=True),
-            "zero": scope.fresh("zero", TensorType(x.type.dtype, shape), domain=ZERO[x.type.dtype], fixed=True),
+            "zero": scope.fresh("zero", TensorType(x.type.dtype, shape), domain=_zero_of(x), fixed=True),
         }
         return Application(operands, (x.type.of_dtype(target),), bound)
 
@@ -136,17 +138,21 @@ def _zeros(
     low = 0 if weight.dtype == "uint8" else -100
     operands: dict[str, Operand | tuple[Operand, ...]] = {
         "x": x,
-        "zero": fixed("zero", TensorType(x.type.dtype, ()), ZERO[x.type.dtype]),
+        "zero": fixed("zero", TensorType(x.type.dtype, ()), _zero_of(x)),
         "weight": fixed("weight", weight, Domain(low, low + 200)),
         "weight_zero": fixed("weight_zero", TensorType(weight.dtype, ()), ZERO[weight.dtype]),
     }
     if scaled:
         operands["scale"] = fixed("scale", TensorType("float32", ()), Domain(0.02, 0.05))
         operands["weight_scale"] = fixed("weight_scale", TensorType("float32", ()), Domain(0.005, 0.02))
-        step = 0.0005 * max(terms, 1) ** 0.5
-        operands["result_scale"] = fixed("result_scale", TensorType("float32", ()), Domain(step, 4 * step))
+        step = round(0.002 * max(terms, 1) ** 0.5, 5)
+        operands["result_scale"] = fixed("result_scale", TensorType("float32", ()), Domain(step, 10 * step))
         operands["result_zero"] = fixed("result_zero", TensorType(made, ()), ZERO[made])
     return operands
+
+
+def _zero_of(x: Operand) -> Domain:
+    return SMALL_ZERO if x.type.dtype.startswith("uint") else ZERO[x.type.dtype]
 
 
 def _of_rank_4(result: str | None) -> Results:

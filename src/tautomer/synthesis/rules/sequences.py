@@ -103,7 +103,7 @@ def rotated_positions(*, positions: bool = False) -> Rule:
 
     def apply(scope: Scope, x: Operand) -> Application | None:
         batch, _, length, width = x.type.shape
-        if any_dynamic(x.type.shape) or x.type.is_empty or width % 2:
+        if any_dynamic(x.type.shape) or x.type.is_empty or width % 2 or (positions and length > rows):
             return None
         own = (rows, width // 2) if positions else (batch, length, width // 2)
         operands: dict[str, Operand | tuple[Operand, ...]] = {"x": x}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from tautomer.adapters.onnx_files.operators.entry import FLOATING, MOVED, NUMBERS, operator
+from tautomer.adapters.onnx_files.operators.entry import FLOATING, MOVED, NUMBERS, WHOLE, operator
 from tautomer.synthesis import Specification
 from tautomer.synthesis.rules import arrangement as moves
 from tautomer.synthesis.rules import cutting, nested_indices, selection, whole_tensors
 from tautomer.synthesis.rules.sequences import cache_update, reversed_beginnings
 from tautomer.synthesis.rules.windows import shuffled
 
-PADDED = (*FLOATING, "int64", "int32", "int8", "uint8", "uint32", "uint64")
+PADDED = (*FLOATING, "bfloat16", "bool", "int64", "int32", "int8", "uint8", "uint32", "uint64")
+COPIED = (*NUMBERS, "bool")
+BLOCKS = (*FLOATING, "int8", "uint8")
+TRIANGLES = (*FLOATING, "int64", "int32", "bool")
+ADDED = ("float32", "float64", *WHOLE)
 REDUCTIONS = ("none", "add", "mul", "max", "min")
 
 SHAPES: tuple[Specification, ...] = (
@@ -18,8 +22,8 @@ SHAPES: tuple[Specification, ...] = (
     operator("Transpose(x, perm=order)", moves.permuted(), MOVED),
     operator("Squeeze(x, [axis])", moves.squeezed(), MOVED),
     operator("Unsqueeze(x, [axis])", moves.unsqueezed(), MOVED),
-    operator("Expand(x, sizes)", moves.expanded(), MOVED),
-    operator("Tile(x, repeats)", moves.tiled(), MOVED),
+    operator("Expand(x, sizes)", moves.expanded(), COPIED),
+    operator("Tile(x, repeats)", moves.tiled(), COPIED),
     operator("Concat(*tensors, axis=axis)", cutting.concatenated(), MOVED),
     operator("Split(x, sizes, axis=axis)[:sizes]", cutting.split(), MOVED),
     operator("Split(x, axis=axis, num_outputs=count)[:count]", cutting.split(even=True), MOVED, name="Split evenly"),
@@ -30,26 +34,26 @@ SHAPES: tuple[Specification, ...] = (
         operator(f'Pad(x, [*before, *after], mode="{mode}")', cutting.padded(mode=rule), PADDED, name=f"Pad {mode}")
         for mode, rule in (("reflect", "reflect"), ("edge", "replicate"), ("wrap", "circular"))
     ),
-    operator("CenterCropPad(x, sizes, axes=axes)", whole_tensors.cropped_or_padded(), MOVED),
-    operator("Trilu(x, offset, upper=1)", moves.triangle(), MOVED, name="Trilu upper"),
-    operator("Trilu(x, offset, upper=0)", moves.triangle(), MOVED, name="Trilu lower"),
+    operator("CenterCropPad(x, sizes, axes=axes)", whole_tensors.cropped_or_padded(), PADDED),
+    operator("Trilu(x, offset, upper=1)", moves.triangle(), TRIANGLES, name="Trilu upper"),
+    operator("Trilu(x, offset, upper=0)", moves.triangle(), TRIANGLES, name="Trilu lower"),
     *(
         operator(
-            f'DepthToSpace(x, blocksize=factor, mode="{mode}")', shuffled(up=True), MOVED, name=f"DepthToSpace {mode}"
+            f'DepthToSpace(x, blocksize=factor, mode="{mode}")', shuffled(up=True), BLOCKS, name=f"DepthToSpace {mode}"
         )
         for mode in ("DCR", "CRD")
     ),
-    operator("SpaceToDepth(x, blocksize=factor)", shuffled(up=False), MOVED),
+    operator("SpaceToDepth(x, blocksize=factor)", shuffled(up=False), BLOCKS),
     operator(
         "ReverseSequence(x, lengths, batch_axis=0, time_axis=1)",
         reversed_beginnings(batch_first=True),
-        MOVED,
+        COPIED,
         name="ReverseSequence batch first",
     ),
     operator(
         "ReverseSequence(x, lengths, batch_axis=1, time_axis=0)",
         reversed_beginnings(batch_first=False),
-        MOVED,
+        COPIED,
         name="ReverseSequence time first",
     ),
 )
@@ -64,7 +68,7 @@ INDICES: tuple[Specification, ...] = (
         operator(
             f'ScatterElements(x, index, source, axis=axis, reduction="{reduction}")',
             selection.accumulated_elements(),
-            NUMBERS,
+            ADDED if reduction in ("add", "mul") else NUMBERS,
             name=f"ScatterElements {reduction}",
         )
         for reduction in REDUCTIONS[1:]
@@ -74,18 +78,18 @@ INDICES: tuple[Specification, ...] = (
         operator(
             f'ScatterND(x, places, source, reduction="{reduction}")',
             nested_indices.scattered_slices(accumulated=True),
-            NUMBERS,
+            ADDED,
             name=f"ScatterND {reduction}",
         )
         for reduction in REDUCTIONS[1:]
     ),
     operator("TensorScatter(x, update, places, axis=axis)", cache_update(), MOVED),
-    operator("Compress(x, condition, axis=axis)", nested_indices.chosen_slices(), MOVED),
+    operator("Compress(x, condition, axis=axis)", nested_indices.chosen_slices(), COPIED),
     *(
         operator(
             "OneHot(x, classes, values, axis=axis)",
             nested_indices.hot_along(result),
-            ("int64", "int32"),
+            ("int64",),
             name=f"OneHot of {result}",
             x=selection.indices_below(6, negative=True),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tautomer.adapters.onnx_files.operators.entry import FLOATING, HALF, SINGLE, operator
+from tautomer.adapters.onnx_files.operators.entry import FLOATING, HALF, operator
 from tautomer.synthesis import Domain, Draw, Specification, TensorType
 from tautomer.synthesis.rules.products import einstein, matrix_product
 from tautomer.synthesis.rules.reductions import along, reduction, top
@@ -37,11 +37,13 @@ REDUCTIONS: tuple[Specification, ...] = (
     operator("ReduceProd(x, axes, keepdims=keepdims)", reduction(), REDUCED, x=SMALL),
     operator("ReduceL1(x, axes, keepdims=keepdims)", reduction(), REDUCED),
     operator("ReduceL2(x, axes, keepdims=keepdims)", reduction(), REDUCED, decides=True),
-    operator("ReduceLogSum(x, axes, keepdims=keepdims)", reduction(), x=POSITIVE),
-    operator("ReduceLogSumExp(x, axes, keepdims=keepdims)", reduction()),
+    operator("ReduceLogSum(x, axes, keepdims=keepdims)", reduction(), REDUCED, decides=True, x=POSITIVE),
+    operator("ReduceLogSumExp(x, axes, keepdims=keepdims)", reduction(), REDUCED, decides=True, x=Domain(-8.0, 8.0)),
     operator("ReduceSumSquare(x, axes, keepdims=keepdims)", reduction(), REDUCED),
     operator("ReduceSum(x, keepdims=0)", reduction(over="all"), REDUCED, name="ReduceSum of all"),
-    operator("ReduceMax(x, keepdims=0)", reduction(over="all"), REDUCED, name="ReduceMax of all"),
+    operator(
+        "ReduceMax(x, keepdims=0)", reduction(over="all"), (*REDUCED, "int8", "uint8", "bool"), name="ReduceMax of all"
+    ),
     operator(
         "ArgMax(x, axis=axis, keepdims=keepdims, select_last_index=last)",
         reduction(over="one", result="int64", least=2, attributes=_last_of_equals),
@@ -85,22 +87,22 @@ PRODUCTS: tuple[Specification, ...] = (
     operator(
         "Einsum(x, y, equation=equation)",
         einstein(("bij,bjk->bik", "bij,bkj->bik", "bij,kj->bik", "bij,bj->bi"), 3),
-        SINGLE,
+        (*FLOATING, "int64", "int32"),
         name="Einsum of rank 3",
     ),
     operator(
         "Einsum(x, y, equation=equation)",
         einstein(("bhqd,bhkd->bhqk", "bhqk,bhkd->bhqd", "bqhd,bkhd->bhqk"), 4),
-        SINGLE,
+        (*FLOATING, "int64", "int32"),
         name="Einsum of rank 4",
     ),
     operator("Det(x)", determinant(), HALF),
 )
 
 TRANSFORMS: tuple[Specification, ...] = (
-    operator("DFT(x, None, axis, inverse=inverse)", fourier(), SINGLE),
-    operator("DFT(x, None, axis, onesided=1)", fourier(onesided=True), SINGLE, name="DFT onesided"),
-    operator("STFT(x, step, window, length)", fourier_of_windows(), SINGLE),
+    operator("DFT(x, None, axis, inverse=inverse)", fourier()),
+    operator("DFT(x, None, axis, onesided=1)", fourier(onesided=True), name="DFT onesided"),
+    operator("STFT(x, step, window, length)", fourier_of_windows()),
 )
 
 OPERATORS = (*REDUCTIONS, *ALONG, *PRODUCTS, *TRANSFORMS)

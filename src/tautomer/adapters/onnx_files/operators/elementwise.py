@@ -20,6 +20,8 @@ from tautomer.synthesis.rules.whole_tensors import cast_to_that_of, led
 from tautomer.synthesis.tensor_types import NOT_ZERO, POSITIVE
 
 ARITHMETIC = (*FLOATING, *WHOLE)
+ORDERED = (*FLOATING, "int64", "int32", "int8", "uint8", "uint32", "uint64")
+CHOSEN = (*FLOATING, "int64", "int32", "int8", "uint8", "uint32")
 SIGNED = (*FLOATING, *SIGNED_WHOLE)
 UNIT = Domain(-0.95, 0.95)
 SMALL = Domain(-8.0, 5.0)
@@ -33,10 +35,6 @@ def _bounds(draw: Draw, type_: TensorType) -> Mapping[str, Any]:
     if type_.dtype in WHOLE:
         return {"low": 0, "high": draw.between(1, 3)}
     return {"low": draw.number(-1.5, -0.2), "high": draw.number(0.2, 1.5)}
-
-
-def _approximation(draw: Draw, type_: TensorType) -> Mapping[str, Any]:
-    return {"approximate": draw.pick(("none", "tanh"))}
 
 
 UNARY: tuple[Specification, ...] = (
@@ -65,7 +63,7 @@ UNARY: tuple[Specification, ...] = (
     operator("Floor(x)", elementwise(), decides=True),
     operator("Round(x)", elementwise(), decides=True),
     operator("Not(x)", elementwise(), ("bool",)),
-    operator("BitwiseNot(x)", elementwise(), SIGNED_WHOLE),
+    operator("BitwiseNot(x)", elementwise(), (*SIGNED_WHOLE, "uint8", "uint16")),
     operator("Identity(x)", elementwise(), (*NUMBERS, "bool", "bfloat16")),
     operator("Dropout(x)", elementwise(), FLOATING),
 )
@@ -76,7 +74,7 @@ ACTIVATIONS: tuple[Specification, ...] = (
     operator("ThresholdedRelu(x, alpha=alpha)", elementwise(attributes=_numbers(alpha=(0.1, 1))), HALF, decides=True),
     operator("PRelu(x, y)", led(), HALF),
     operator("Elu(x, alpha=alpha)", elementwise(attributes=_numbers(alpha=(0.5, 1.5))), HALF),
-    operator("Celu(x, alpha=alpha)", elementwise(attributes=_numbers(alpha=(0.5, 1.5))), HALF),
+    operator("Celu(x, alpha=alpha)", elementwise(attributes=_numbers(alpha=(0.5, 1.5))), ("float32",)),
     operator("Selu(x)", elementwise(), HALF),
     operator(
         "Selu(x, alpha=alpha, gamma=gamma)",
@@ -84,7 +82,8 @@ ACTIVATIONS: tuple[Specification, ...] = (
         HALF,
         name="Selu with numbers",
     ),
-    operator("Gelu(x, approximate=approximate)", elementwise(attributes=_approximation), HALF),
+    operator("Gelu(x)", elementwise(), HALF),
+    operator('Gelu(x, approximate="tanh")', elementwise(), name="Gelu by tanh"),
     operator(
         "HardSigmoid(x, alpha=alpha, beta=beta)",
         elementwise(attributes=_numbers(alpha=(0.1, 0.5), beta=(0.3, 0.7))),
@@ -98,23 +97,23 @@ ACTIVATIONS: tuple[Specification, ...] = (
     operator(
         "Shrink(x, lambd=width, bias=bias)",
         elementwise(attributes=_numbers(width=(0.1, 0.6), bias=(0, 0.5))),
-        (*FLOATING, "bfloat16"),
+        (*FLOATING, *WHOLE),
         decides=True,
     ),
-    operator("Clip(x, low, high)", elementwise(attributes=_bounds), (*FLOATING, *WHOLE)),
-    operator("Clip(x, None, high)", elementwise(attributes=_bounds), (*FLOATING, *WHOLE), name="Clip from above"),
+    operator("Clip(x, low, high)", elementwise(attributes=_bounds), ORDERED),
+    operator("Clip(x, None, high)", elementwise(attributes=_bounds), ORDERED, name="Clip from above"),
 )
 
 BINARY: tuple[Specification, ...] = (
     operator("Add(x, y)", broadcasting(), ARITHMETIC),
-    operator("Sub(x, y)", broadcasting(), SIGNED),
+    operator("Sub(x, y)", broadcasting(), ARITHMETIC),
     operator("Mul(x, y)", broadcasting(), ARITHMETIC),
     operator("Div(x, y)", broadcasting(), FLOATING, y=NOT_ZERO),
     operator("Div(x, y)", broadcasting(), WHOLE, name="Div of integers", decides=True, y=Domain(1.0)),
     operator("Mod(x, y)", broadcasting(), WHOLE, decides=True, y=Domain(1.0)),
     operator("Mod(x, y, fmod=1)", broadcasting(), (*FLOATING, *WHOLE), name="Mod as in C", decides=True, y=NOT_ZERO),
     operator("Pow(x, y)", broadcasting(), x=POSITIVE, y=Domain(-3, 3)),
-    operator("Pow(x, y)", led(dtype="int64"), ("float32", "float64", "int32"), name="Pow of integers", y=Domain(0, 3)),
+    operator("Pow(x, y)", led(dtype="int64"), (*FLOATING, "int64", "int32"), name="Pow of integers", y=Domain(0, 3)),
     operator("Equal(x, y)", broadcasting(result="bool"), (*WHOLE, "bool")),
     operator("Less(x, y)", broadcasting(result="bool"), ARITHMETIC, decides=True),
     operator("LessOrEqual(x, y)", broadcasting(result="bool"), ARITHMETIC, decides=True),
@@ -131,9 +130,9 @@ BINARY: tuple[Specification, ...] = (
 )
 
 OF_SEVERAL: tuple[Specification, ...] = (
-    operator("Where(condition, x, y)", broadcasting("condition", "y", dtypes={"condition": "bool"}), NUMBERS),
-    operator("Max(*tensors)", joined(), (*FLOATING, *WHOLE)),
-    operator("Min(*tensors)", joined(), (*FLOATING, *WHOLE)),
+    operator("Where(condition, x, y)", broadcasting("condition", "y", dtypes={"condition": "bool"}), CHOSEN),
+    operator("Max(*tensors)", joined(), ORDERED),
+    operator("Min(*tensors)", joined(), ORDERED),
     operator("Sum(*tensors)", joined()),
     operator("Mean(*tensors)", joined(), HALF),
 )
@@ -150,7 +149,7 @@ CASTS: tuple[Specification, ...] = (
     ),
     operator("Cast(x, to=dtype)", cast(*WHOLE), (*WHOLE, "bool"), name="Cast of integer", x=Domain(0.0, 100.0)),
     operator("Cast(x, to=dtype)", cast("bool"), WHOLE, name="Cast to bool"),
-    operator("CastLike(x, y)", cast_to_that_of("float32", "float64", "float16"), NUMBERS),
+    operator("CastLike(x, y)", cast_to_that_of("float32", "float64", "float16"), (*NUMBERS, "bool", "bfloat16")),
 )
 
 OPERATORS = (*UNARY, *ACTIVATIONS, *BINARY, *OF_SEVERAL, *CASTS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tautomer.adapters.onnx_files.operators.entry import FLOATING, HALF, SINGLE, operator
+from tautomer.adapters.onnx_files.operators.entry import FLOATING, HALF, operator
 from tautomer.synthesis import Domain, Specification
 from tautomer.synthesis.rules import padded_windows, quantization, sequences, whole_tensors
 from tautomer.synthesis.rules.normalization import by_channel, local_response
@@ -37,7 +37,7 @@ WINDOWS: tuple[Specification, ...] = (
     operator(
         "DeformConv(x, weight, offset, bias, mask, kernel_shape=kernel)",
         padded_windows.deformed_windows(),
-        SINGLE,
+        FLOATING,
         decides=True,
         offset=Domain(0.1, 0.9),
     ),
@@ -55,7 +55,7 @@ WINDOWS: tuple[Specification, ...] = (
     operator(
         f"MaxPool(x, {AUTOMATIC})",
         padded_windows.pooled(2, same=True),
-        FLOATING,
+        (*FLOATING, "int8", "uint8"),
         name="MaxPool padded automatically",
     ),
     *(
@@ -78,12 +78,12 @@ WINDOWS: tuple[Specification, ...] = (
     operator("GlobalMaxPool(x)", padded_windows.pooled_to_one(), HALF),
     operator("MaxUnpool(x, places, kernel_shape=[2, 2], strides=[2, 2])", padded_windows.unpooled(), HALF),
     operator("Col2Im(x, image, block, strides=strides)", padded_windows.columns_to_image(), HALF),
-    operator("AffineGrid(x, sizes, align_corners=corners)", padded_windows.sampling_grid(), SINGLE),
+    operator("AffineGrid(x, sizes, align_corners=corners)", padded_windows.sampling_grid()),
     *(
         operator(
             f'GridSample(x, grid, mode="{mode}", padding_mode="{padding}", align_corners=corners)',
             padded_windows.sampled_at_grid(),
-            SINGLE,
+            FLOATING,
             name=f"GridSample {mode} {padding}",
             decides=True,
             grid=WITHIN,
@@ -107,7 +107,7 @@ RESIZING: tuple[Specification, ...] = (
         operator(
             f'Resize(x, None, {given}, mode="{mode}", {PLACED}, antialias=antialias)',
             resized(spatial, by=by, coordinates=POINTS, antialias=(0, 0, 1)),
-            HALF,
+            (*HALF, "int32", "int8", "uint8") if mode == "linear" else HALF,
             name=f"Resize {mode} by {by}",
         )
         for mode, spatial in (("linear", (1, 2, 3)), ("cubic", (2,)))
@@ -131,7 +131,7 @@ NORMALIZATIONS: tuple[Specification, ...] = (
     operator(
         "LayerNormalization(x, weight, bias, axis=axis, epsilon=epsilon)[:3]",
         whole_tensors.normalised_from(statistics="float32"),
-        FLOATING,
+        (*FLOATING, "bfloat16"),
         name="LayerNormalization with statistics",
     ),
     operator(
@@ -140,7 +140,7 @@ NORMALIZATIONS: tuple[Specification, ...] = (
         FLOATING,
     ),
     operator("MeanVarianceNormalization(x, axes=axes)", whole_tensors.centred(), HALF),
-    operator("LRN(x, size=size, alpha=alpha, beta=beta, bias=bias_term)", local_response(), HALF),
+    operator("LRN(x, size=size, alpha=alpha, beta=beta, bias=bias_term)", local_response(last=True), HALF),
 )
 
 RECURRENT = "x, weight, recurrent, bias, None, start"
@@ -148,15 +148,13 @@ SEQUENCES: tuple[Specification, ...] = (
     operator(
         f"LSTM({RECURRENT}, start_cell, hidden_size=hidden, direction=direction)[:3]",
         sequences.directed_recurrence(4, cell=True),
-        SINGLE,
+        HALF,
     ),
-    operator(
-        f"GRU({RECURRENT}, hidden_size=hidden, direction=direction)[:2]", sequences.directed_recurrence(3), SINGLE
-    ),
+    operator(f"GRU({RECURRENT}, hidden_size=hidden, direction=direction)[:2]", sequences.directed_recurrence(3), HALF),
     operator(
         f"GRU({RECURRENT}, hidden_size=hidden, direction=direction, linear_before_reset=1)[:2]",
         sequences.directed_recurrence(3),
-        SINGLE,
+        HALF,
         name="GRU reset after",
     ),
     operator(f"RNN({RECURRENT}, hidden_size=hidden, direction=direction)[:2]", sequences.directed_recurrence(1), HALF),
@@ -179,11 +177,11 @@ SEQUENCES: tuple[Specification, ...] = (
         FLOATING,
         name="Attention of packed heads",
     ),
-    operator("RotaryEmbedding(x, cos, sin, interleaved=interleaved)", sequences.rotated_positions(), FLOATING),
+    operator("RotaryEmbedding(x, cos, sin, interleaved=interleaved)", sequences.rotated_positions(), HALF),
     operator(
         "RotaryEmbedding(x, cos, sin, position, interleaved=interleaved)",
         sequences.rotated_positions(positions=True),
-        FLOATING,
+        HALF,
         name="RotaryEmbedding of positions",
     ),
 )
@@ -194,7 +192,7 @@ QUANTIZATION: tuple[Specification, ...] = (
         operator(
             "QuantizeLinear(x, scale, zero)",
             quantization.quantized(target),
-            FLOATING,
+            HALF,
             name=f"QuantizeLinear to {target}",
             decides=True,
         )
@@ -203,7 +201,7 @@ QUANTIZATION: tuple[Specification, ...] = (
     operator(
         "QuantizeLinear(x, scale, zero, axis=axis)",
         quantization.quantized("int8", by_axis=True),
-        FLOATING,
+        HALF,
         name="QuantizeLinear along an axis",
         decides=True,
     ),
@@ -231,13 +229,13 @@ QUANTIZATION: tuple[Specification, ...] = (
     operator(
         f"ConvInteger(x, weight, zero, weight_zero, {WINDOW}, dilations=dilations)",
         quantization.quantized_windows("uint8", result="int32"),
-        ("uint8",),
+        ("uint8", "int8"),
     ),
     *(
         operator(
             f"QLinearMatMul({QUANTIZED})",
             quantization.quantized_product(weight, scaled=True),
-            ("uint8", "int8"),
+            ("uint8", "int8") if weight == "int8" else ("uint8",),
             name=f"QLinearMatMul by {weight}",
         )
         for weight in ("uint8", "int8")
@@ -246,7 +244,7 @@ QUANTIZATION: tuple[Specification, ...] = (
         operator(
             f"QLinearConv({QUANTIZED}, bias, {WINDOW}, dilations=dilations)",
             quantization.quantized_windows(weight, scaled=True),
-            ("uint8", "int8"),
+            ("uint8", "int8") if weight == "int8" else ("uint8",),
             name=f"QLinearConv by {weight}",
         )
         for weight in ("uint8", "int8")
