@@ -101,13 +101,13 @@ def node_call(expression: str, bindings: Mapping[str, Any], dtype_of: Callable[[
 
 @functools.cache
 def _parsed(expression: str) -> tuple[ast.Call, ast.expr | None]:
-    body = ast.parse(expression, mode="eval").body
-    count = None
-    if isinstance(body, ast.Subscript):
-        assert isinstance(body.slice, ast.Slice)
-        body, count = body.value, body.slice.upper
-    assert isinstance(body, ast.Call)
-    return body, count
+    whole = ast.parse(expression, mode="eval").body
+    if isinstance(whole, ast.Subscript):
+        assert isinstance(whole.value, ast.Call)
+        assert isinstance(whole.slice, ast.Slice)
+        return whole.value, whole.slice.upper
+    assert isinstance(whole, ast.Call)
+    return whole, None
 
 
 def _value(node: ast.expr, bindings: Mapping[str, Any]) -> Any:
@@ -142,7 +142,7 @@ def _attribute(value: Any) -> Any:
 def _dtype(schema: Any, place: int, given: Sequence[Any], dtype_of: Callable[[Any], str]) -> str:
     """The dtype of an initializer: what the schema says, that of an input of the same type, or that of the number."""
     declared = [schema.inputs[min(index, len(schema.inputs) - 1)].type_str for index in range(len(given))]
-    own = declared[place]
+    own = str(declared[place])
     if own.startswith("tensor("):
         name = own.removeprefix("tensor(").removesuffix(")")
         return _SPELLED.get(name, name)

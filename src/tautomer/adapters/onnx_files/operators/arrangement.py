@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tautomer.adapters.onnx_files.operators.entry import FLOATING, MOVED, NUMBERS, WHOLE, operator
 from tautomer.synthesis import Specification
 from tautomer.synthesis.rules import arrangement as moves
@@ -14,6 +16,11 @@ COPIED = (*NUMBERS, "bool")
 BLOCKS = (*FLOATING, "int8", "uint8")
 TRIANGLES = (*FLOATING, "int64", "int32", "bool")
 ADDED = ("float32", "float64", *WHOLE)
+PADDINGS: tuple[tuple[str, Literal["reflect", "replicate", "circular"]], ...] = (
+    ("reflect", "reflect"),
+    ("edge", "replicate"),
+    ("wrap", "circular"),
+)
 REDUCTIONS = ("none", "add", "mul", "max", "min")
 
 SHAPES: tuple[Specification, ...] = (
@@ -32,7 +39,7 @@ SHAPES: tuple[Specification, ...] = (
     operator('Pad(x, [*before, *after], value, mode="constant")', cutting.padded(), PADDED),
     *(
         operator(f'Pad(x, [*before, *after], mode="{mode}")', cutting.padded(mode=rule), PADDED, name=f"Pad {mode}")
-        for mode, rule in (("reflect", "reflect"), ("edge", "replicate"), ("wrap", "circular"))
+        for mode, rule in PADDINGS
     ),
     operator("CenterCropPad(x, sizes, axes=axes)", whole_tensors.cropped_or_padded(), PADDED),
     operator("Trilu(x, offset, upper=1)", moves.triangle(), TRIANGLES, name="Trilu upper"),

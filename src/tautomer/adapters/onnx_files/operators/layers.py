@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tautomer.adapters.onnx_files.operators.entry import FLOATING, HALF, operator
 from tautomer.synthesis import Domain, Specification
 from tautomer.synthesis.rules import padded_windows, quantization, sequences, whole_tensors
@@ -17,6 +19,7 @@ AUTOMATIC = "kernel_shape=kernel, strides=strides, auto_pad=auto"
 POINTS = ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric")
 PLACED = "coordinate_transformation_mode=coordinates"
 ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+GIVEN: tuple[tuple[Literal["sizes", "factors"], str], ...] = (("sizes", "None, sizes"), ("factors", "factors"))
 WITHIN = Domain(-0.9, 0.9)
 
 WINDOWS: tuple[Specification, ...] = (
@@ -101,7 +104,7 @@ RESIZING: tuple[Specification, ...] = (
             (*HALF, "int32", "int8", "uint8"),
             name=f"Resize nearest by {by}",
         )
-        for by, given in (("sizes", "None, sizes"), ("factors", "factors"))
+        for by, given in GIVEN
     ),
     *(
         operator(
@@ -111,7 +114,7 @@ RESIZING: tuple[Specification, ...] = (
             name=f"Resize {mode} by {by}",
         )
         for mode, spatial in (("linear", (1, 2, 3)), ("cubic", (2,)))
-        for by, given in (("sizes", "None, sizes"), ("factors", "factors"))
+        for by, given in GIVEN
     ),
 )
 
