@@ -99,8 +99,8 @@ def _node(
 def session_options() -> Any:
     """Options under which a whole model computes bit for bit what its nodes compute one by one.
 
-    That holds but for float16: where two nodes of which ONNX Runtime has no kernel in it follow one another, it computes
-    both in float32 and leaves out the rounding in between.
+    That holds but for float16: where two nodes follow one another for which ONNX Runtime has no kernel in it, both are
+    computed in float32 and the rounding in between is left out.
     """
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
