@@ -25,7 +25,9 @@ from tautomer.bisection.trials import Baseline, Converted, Effect, Trial, TrialR
 from tautomer.bisection.versions import Flip, VersionRange
 from tautomer.bisection.workarounds import of_release, of_trial, tried_setting, verified_rewrites, with_workaround
 from tautomer.checking import run_check
+from tautomer.checking.attempts import Bench
 from tautomer.checking.one_check import Silent
+from tautomer.checking.onnx_modules import written_out
 from tautomer.checking.progress import Listener
 from tautomer.checking.sources import SourceFile, recognise, refuse_chains, resolve_pairs
 from tautomer.execution import Pool, RunFolder, Runner, RunStore
@@ -104,6 +106,8 @@ def bisect(request: BisectRequest, *, listener: Listener | None = None, runner: 
     store = RunStore(settings.run_dir)
     with store.create(f"bisect-{source_file.path.stem}") as folder, contextlib.ExitStack() as own:
         pool = own.enter_context(Pool()) if runner is None else runner
+        source_file, made = written_out(Bench(pool, settings.limits, folder), source_file, seed=settings.seed)
+        settings = replace(settings, inputs=settings.inputs or made)
         work = _Work(request, source_file, settings, runner=pool, folder=folder, listener=listener or Silent())
         report = work.run(releases)
         kept = _kept(work, folder, report)

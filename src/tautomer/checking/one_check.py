@@ -16,6 +16,7 @@ from tautomer.checking.attempts import Bench, describe, failed_to_answer
 from tautomer.checking.chains import convert_through
 from tautomer.checking.findings import source_failed
 from tautomer.checking.onnx_models import judged_among_themselves, unconverted, with_trace
+from tautomer.checking.onnx_modules import written_out
 from tautomer.checking.pair_report import measured_besides, outcome_fields, pair_fields
 from tautomer.checking.pipeline import run_runtime, run_source
 from tautomer.checking.progress import Listener
@@ -75,7 +76,8 @@ def run_check(
     """Check one model through every converter and runtime asked for.
 
     Args:
-        model: a model module, .pt2, TorchScript, SavedModel, .keras, .h5, .tflite or .onnx.
+        model: a model module, .pt2, TorchScript, SavedModel, .keras, .h5, .tflite or .onnx; a module whose model()
+            returns an onnx.ModelProto stands for the .onnx file that it builds.
         settings: what to do.
         listener: hears the progress.
         runner: runs the tasks; a pool of its own where none is given. A pool that outlives a check keeps hosts warm.
@@ -98,6 +100,8 @@ def run_check(
     store = RunStore(settings.run_dir)
     with store.create(source_file.path.stem) as folder, contextlib.ExitStack() as own:
         bench = Bench(own.enter_context(Pool()) if runner is None else runner, settings.limits, folder)
+        source_file, made = written_out(bench, source_file, seed=settings.seed)
+        files = files or sample_files(made)
         return _checked(
             bench,
             source_file,
@@ -182,7 +186,7 @@ def _reports(
 
     def pair(links: Route, runtime: Adapter, **fields: Any) -> Report:
         return Report(
-            model=source_file.path.name,
+            model=source_file.given.name,
             converter=name_of(links),
             runtime=runtime.name,
             links=[link.name for link in links],
@@ -238,7 +242,7 @@ def _reports(
                 continue
             verdicts = []
             if conversion.model is not None:
-                label = name or source_file.path.name
+                label = name or source_file.given.name
                 verdicts = run_runtime(
                     bench, runtime, conversion, source, listener, label=label, options=settings.runtime_options
                 )
@@ -270,7 +274,7 @@ def name_of(links: Route) -> str | None:
 def settings_fields(source_file: SourceFile, pairs: Pairs, settings: CheckSettings) -> dict[str, Any]:
     """Settings as JSON values."""
     return {
-        "model": str(source_file.path),
+        "model": str(source_file.given),
         "kind": str(source_file.kind),
         "via": [name for links, _ in pairs if (name := name_of(links)) is not None],
         "to": list(dict.fromkeys(runtime.name for _, runtimes in pairs for runtime in runtimes)),

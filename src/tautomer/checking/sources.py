@@ -23,6 +23,12 @@ _BY_SUFFIX = {
 }
 _KNOWN = "Give a model module (.py), .pt2, TorchScript, a SavedModel folder, .keras, .h5, .tflite or .onnx."
 _DEFAULT_RUNTIMES = {ArtifactKind.ONNX: "onnxruntime", ArtifactKind.TFLITE: "litert"}
+_KIND_OF_MODULE = {
+    "torch": ArtifactKind.MODEL_MODULE,
+    "tensorflow": ArtifactKind.TENSORFLOW_MODULE,
+    "onnx": ArtifactKind.ONNX,
+}
+"""What a Python file is by the framework that it names."""
 _TORCH_SUFFIXES = (".pt", ".pth", ".ts", ".torchscript", ".jit")
 
 
@@ -32,11 +38,26 @@ Route = tuple[Adapter, ...]
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A model file and the adapter that reads it."""
+    """A model file and the adapter that reads it.
+
+    Attributes:
+        path: of the file.
+        kind: what it is, or what it stands for.
+        adapter: of the source.
+        builds_onnx: whether it is a Python file that builds an ONNX model, which is yet to be written out.
+        built_by: the Python file that has built it.
+    """
 
     path: Path
     kind: ArtifactKind
     adapter: Adapter
+    builds_onnx: bool = False
+    built_by: Path | None = None
+
+    @property
+    def given(self) -> Path:
+        """The file that the user named."""
+        return self.built_by or self.path
 
 
 def recognise(path: Path, *, trust_pickle: bool) -> SourceFile:
@@ -51,8 +72,10 @@ def recognise(path: Path, *, trust_pickle: bool) -> SourceFile:
     if path.is_dir() and not (path / "saved_model.pb").exists():
         raise ModelFileError("TA110", f"{path} is a folder, and not one of a SavedModel.", _KNOWN)
     kind = ArtifactKind.SAVED_MODEL if path.is_dir() else _BY_SUFFIX.get(path.suffix.lower())
+    builds_onnx = False
     if kind is None and path.suffix.lower() == ".py":
         kind = module_kind(path)
+        builds_onnx = kind is ArtifactKind.ONNX
     if kind is None and path.suffix.lower() in _TORCH_SUFFIXES:
         kind = _torch_file(path, trust_pickle=trust_pickle)
     if kind is None:
@@ -61,7 +84,7 @@ def recognise(path: Path, *, trust_pickle: bool) -> SourceFile:
             f"{path.name} is of an unknown kind ('{path.suffix}').",
             _KNOWN,
         )
-    if kind is ArtifactKind.ONNX:
+    if kind is ArtifactKind.ONNX and not builds_onnx:
         from tautomer.adapters.onnx_files.digest import check_external_data, read_structure
 
         check_external_data(read_structure(path), path.parent)
@@ -70,13 +93,14 @@ def recognise(path: Path, *, trust_pickle: bool) -> SourceFile:
         for (seam, _), adapter in registry.adapters().items()
         if seam is AdapterKind.SOURCE and kind in adapter.accepts
     )
-    return SourceFile(path.resolve(), kind, adapter)
+    return SourceFile(path.resolve(), kind, adapter, builds_onnx)
 
 
 def module_kind(path: Path) -> ArtifactKind:
     """Which framework's model module a Python file is, without running it.
 
-    It is TensorFlow's where it says `FRAMEWORK = "tensorflow"`, or where it imports tensorflow or keras and not torch.
+    It is TensorFlow's where it says `FRAMEWORK = "tensorflow"`, or where it imports tensorflow or keras and not torch;
+    it builds an ONNX model where it says `FRAMEWORK = "onnx"`, or where it imports onnx and none of these.
     """
     try:
         tree = ast.parse(path.read_bytes())
@@ -93,13 +117,16 @@ def module_kind(path: Path) -> ArtifactKind:
             isinstance(target, ast.Name) and target.id == "FRAMEWORK" for target in statement.targets
         ):
             said = statement.value.value if isinstance(statement.value, ast.Constant) else None
-            if said not in ("torch", "tensorflow"):
+            if said not in _KIND_OF_MODULE:
                 raise ModelFileError(
-                    "TA111", f"{path.name} says FRAMEWORK = {said!r}.", "It is 'torch' or 'tensorflow'."
+                    "TA111", f"{path.name} says FRAMEWORK = {said!r}.", "It is 'torch', 'tensorflow' or 'onnx'."
                 )
-            return ArtifactKind.TENSORFLOW_MODULE if said == "tensorflow" else ArtifactKind.MODEL_MODULE
-    tensorflow = imported & {"tensorflow", "keras"} and "torch" not in imported
-    return ArtifactKind.TENSORFLOW_MODULE if tensorflow else ArtifactKind.MODEL_MODULE
+            return _KIND_OF_MODULE[said]
+    if "torch" in imported:
+        return ArtifactKind.MODEL_MODULE
+    if imported & {"tensorflow", "keras"}:
+        return ArtifactKind.TENSORFLOW_MODULE
+    return ArtifactKind.ONNX if "onnx" in imported else ArtifactKind.MODEL_MODULE
 
 
 def _torch_file(path: Path, *, trust_pickle: bool) -> ArtifactKind:

@@ -13,7 +13,9 @@ from tautomer.adapters.tensor_file import read_values, write_values
 from tautomer.adapters.tf_host import TENSORFLOW_HOST
 from tautomer.adapters.torch_host import TORCH_HOST
 from tautomer.checking import run_check
+from tautomer.checking.attempts import Bench
 from tautomer.checking.comparison.kept import refuse_comparison
+from tautomer.checking.onnx_modules import written_out
 from tautomer.checking.signatures import signature_of
 from tautomer.checking.sources import SourceFile, recognise, refuse_chains
 from tautomer.errors import MisuseError
@@ -100,6 +102,9 @@ def reduce(request: Request, *, hearer: Hearer, runner: Runner | None = None) ->
         output = own.enter_context(OutputFolder(out))
         scratch = Path(own.enter_context(tempfile.TemporaryDirectory(prefix="tautomer-reduce-")))
         workers = own.enter_context(Pool()) if runner is None else runner
+        work = own.enter_context(RunStore(scratch / "built").create("model module"))
+        source_file, made = written_out(Bench(workers, settings.limits, work), source_file, seed=settings.seed)
+        settings = replace(settings, inputs=settings.inputs or made)
         hearer.stage("check", "the model as it is")
         began_s = time.monotonic()
         checked = run_check(

@@ -92,24 +92,6 @@ PROPOSALS = 3
 SIZES = 3
 """A model's own dimensions are of so few sizes that shapes meet and values can be brought together."""
 
-UNMET = 0.03
-"""The chance that an operand is made anew although there is a value that would do."""
-
-NODE_WEIGHT = 8.0
-"""How much likelier an operand is the result of a node than an input."""
-
-UNREAD_WEIGHT = 3.0
-"""How much likelier an operand is a value that nothing reads yet."""
-
-ANCHOR_WEIGHT = 0.05
-"""How much likelier a second operand is the first one again."""
-
-PROPOSALS = 3
-"""So many first operands are looked at for an operator that brings values together."""
-
-SIZES = 3
-"""A model's own dimensions are of so few sizes that shapes meet and values can be brought together."""
-
 SYMBOL = Dim(3, 5)
 """The dynamic dimension: its two sizes differ from most others, so that one taken for another shows."""
 
@@ -207,6 +189,11 @@ class Growth:
     def value(self, name: str, run: int) -> Any:
         """The tensor that a value is in one run."""
         return self._runs.tensors(name)[run]
+
+    def add(self, specification: Specification) -> bool:
+        """Propose a node of an operator; whether it stayed."""
+        proposed = self._best_of([specification])
+        return proposed is not None and self._tried(*proposed)
 
     def _best_of(self, specifications: Sequence[Specification]) -> tuple[Specification, Application] | None:
         """The proposal that the chooser finds best."""

@@ -12,10 +12,10 @@ def drawn(seed, shape, dtype, low, high):
     """Values drawn evenly from an interval."""
     unit = np.random.Generator(np.random.PCG64(seed)).random(shape)
     if dtype == "bool":
-        return unit < 0.5
+        return np.asarray(unit < 0.5)
     if "int" in dtype:
-        return np.floor(low + (high - low + 1) * unit).astype(dtype)
-    return (low + (high - low) * unit).astype("float64" if dtype == "float64" else "float32")
+        return np.asarray(np.floor(low + (high - low + 1) * unit)).astype(dtype)
+    return np.asarray(low + (high - low) * unit).astype("float64" if dtype == "float64" else "float32")
 '''
 """The function of a generated file that makes its inputs and weights: the same values as `values_of`."""
 

@@ -210,10 +210,11 @@ def values_of(drawn: DrawnTensor, seed: int, shape: Sequence[int]) -> Array:
     unit = np.random.Generator(np.random.PCG64(seed)).random(tuple(int(one) for one in shape))
     dtype = drawn.type.dtype
     if dtype == "bool":
-        return unit < 0.5
+        return np.asarray(unit < 0.5)
     if dtype in FLOATS:
-        return (drawn.low + (drawn.high - drawn.low) * unit).astype("float64" if dtype == "float64" else "float32")
-    return np.floor(drawn.low + (drawn.high - drawn.low + 1) * unit).astype(dtype)
+        values = np.asarray(drawn.low + (drawn.high - drawn.low) * unit)
+        return values.astype("float64" if dtype == "float64" else "float32")
+    return np.asarray(np.floor(drawn.low + (drawn.high - drawn.low + 1) * unit)).astype(dtype)
 
 
 def is_tensor(value: Any) -> bool:

@@ -9,6 +9,7 @@ from tautomer.synthesis.dims import product, second_size
 
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 INTEGERS = ("int64", "int32", "int16", "int8", "uint8")
+UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 BOOL = "bool"
 NUMBERS = (*FLOATS, *INTEGERS)
 ALL = (*NUMBERS, BOOL)
@@ -81,8 +82,8 @@ class Domain:
         if low >= high:  # beyond what is typical on one side
             low, high = (self.low, self.low + TYPICAL) if math.isfinite(self.low) else (self.high - TYPICAL, self.high)
             high = min(high, self.high)
-        if dtype in INTEGERS:
-            low = max(low, 0) if dtype == "uint8" else low
+        if dtype in INTEGERS or dtype in UNSIGNED:
+            low = max(low, 0) if dtype in UNSIGNED else low
             whole = math.ceil(low), math.floor(high)
             spread = 3 if self.high == math.inf else 0
             return whole[0], max(whole[1] + spread, whole[0])

@@ -46,7 +46,7 @@ def _to_ort(onnxruntime: Any, array: np.ndarray[Any, Any], declared: str) -> Any
     if declared not in _SPELLED:
         return onnxruntime.OrtValue.ortvalue_from_numpy(array)
     name, member = _SPELLED[declared]
-    bits = np.ascontiguousarray(array).view(BIT_STORED[name])
+    bits = np.ascontiguousarray(array).reshape(array.shape).view(BIT_STORED[name])  # a scalar came out with an axis
     return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(bits, getattr(TensorProto, member))
 
 

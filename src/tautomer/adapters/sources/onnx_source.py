@@ -26,6 +26,7 @@ ADAPTER = Adapter(
     accepts=(ArtifactKind.ONNX,),
     float64=True,
     architecture_task="tautomer.adapters.onnx_files.architecture:architecture",
+    generated_by="tautomer.adapters.onnx_files.generating",
 )
 
 DECIDING = frozenset({"Ceil", "DynamicQuantizeLinear", "Floor", "QuantizeLinear", "Round"})

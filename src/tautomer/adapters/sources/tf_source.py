@@ -10,7 +10,7 @@ from tautomer.adapters.worker_api import Channel
 from tautomer.model import ArtifactKind
 
 
-def _source(name: str, kind: ArtifactKind) -> Adapter:
+def _source(name: str, kind: ArtifactKind, generated_by: str | None = None) -> Adapter:
     return Adapter(
         name=name,
         kind=AdapterKind.SOURCE,
@@ -23,10 +23,13 @@ def _source(name: str, kind: ArtifactKind) -> Adapter:
         reduced_by="tautomer.adapters.tf_programs.reduction.task",
         default_converter="tf2onnx",
         architecture_task="tautomer.adapters.tf_programs.architecture:architecture",
+        generated_by=generated_by,
     )
 
 
-MODEL_MODULE = _source("tensorflow", ArtifactKind.TENSORFLOW_MODULE)
+MODEL_MODULE = _source(
+    "tensorflow", ArtifactKind.TENSORFLOW_MODULE, generated_by="tautomer.adapters.tf_programs.generating"
+)
 SAVED_MODEL = _source("saved-model", ArtifactKind.SAVED_MODEL)
 KERAS_FILE = _source("keras", ArtifactKind.KERAS_FILE)
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tautomer.synthesis import DtypeName, Specification
-from tautomer.synthesis.runs import Array
+from tautomer.synthesis.health import Array
 from tautomer.synthesis.tensor_types import ALL
 
 DTYPES = {name: tf.as_dtype(name) for name in ALL}

@@ -22,6 +22,7 @@ from tautomer.checking.findings import source_failed
 from tautomer.checking.formats import RangeReport
 from tautomer.checking.one_check import CheckedRun, Silent, environment, finished
 from tautomer.checking.onnx_models import judged_among_themselves, unconverted
+from tautomer.checking.onnx_modules import written_out
 from tautomer.checking.pair_report import Besides, measured_besides, outcome_fields, pair_fields
 from tautomer.checking.pipeline import run_runtime
 from tautomer.checking.progress import Listener
@@ -57,10 +58,12 @@ def run_comparison(
     files = [recognise(path, trust_pickle=settings.trust_pickle) for path in (reference, judged)]
     runtimes = _runtimes(files[1], settings)
     samples = sample_files(settings.inputs)
-    first, second = (Artefact.of(file, settings, samples) for file in files)
     store = RunStore(settings.run_dir)
     with store.create(f"{reference.stem} {judged.stem}") as folder, contextlib.ExitStack() as own:
         bench = Bench(own.enter_context(Pool()) if runner is None else runner, settings.limits, folder)
+        built = [written_out(bench, file, seed=settings.seed) for file in files]
+        samples = samples or next((sample_files(made) for _, made in built if made is not None), [])
+        first, second = (Artefact.of(file, settings, samples) for file, _ in built)
         try:
             one = _Comparison(bench, first, second, settings, listener or Silent())
             reports = one.reports(runtimes, samples)
@@ -106,9 +109,9 @@ def _settings_fields(
 ) -> dict[str, Any]:
     """Settings as JSON values; `compared` is what the judged artefact is known by."""
     return {
-        "model": str(reference.file.path),
+        "model": str(reference.file.given),
         "kind": str(reference.file.kind),
-        "compared": {"model": str(judged.file.path), "kind": str(judged.file.kind)},
+        "compared": {"model": str(judged.file.given), "kind": str(judged.file.kind)},
         "to": [runtime.name for runtime in runtimes] if judged.runs_in_runtimes else [RUNTIME],
         "inputs": str(settings.inputs) if settings.inputs else None,
         "power": settings.power,

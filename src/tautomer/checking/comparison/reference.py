@@ -69,7 +69,7 @@ class Artefact:
     @property
     def name(self) -> str:
         """Of the file."""
-        return self.file.path.name
+        return self.file.given.name
 
     def run(self, bench: Bench) -> SourceResult:
         """What it answers on its own inputs, or on those it was told to take.

@@ -16,8 +16,9 @@ Results = Callable[[str, int], frozenset[tuple[str, int]]]
 DrawnShape = Callable[[Draw, int, Callable[[], int]], tuple[int, ...]]
 
 
-def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...] | None:
+def broadcast(*shapes: Sequence[int]) -> tuple[int, ...] | None:
     """The shape that shapes broadcast to, None where they do not: NumPy's rule, which the frameworks share."""
+    shapes = tuple(map(tuple, shapes))
     if len(set(shapes)) == 1:
         return tuple(shapes[0])
     result: list[int] = []

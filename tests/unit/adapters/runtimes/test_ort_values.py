@@ -96,3 +96,12 @@ def test_sessions_without_such_types_give_what_they_give():
     y, both = session_call(own)({"x": given})
     np.testing.assert_array_equal(y, -given)
     np.testing.assert_array_equal(np.stack(both), np.stack([given, -given]))
+
+
+def test_a_scalar_of_bfloat16_keeps_its_shape():
+    from tautomer.adapters.runtimes.ort_values import session_call
+
+    code = TensorProto.BFLOAT16
+    made = session([helper.make_node("Identity", ["x"], ["y"])], [("x", code, [])], [("y", code, [])])
+    [y] = session_call(made)({"x": np.array(1.5, ml_dtypes.bfloat16)})
+    assert (y.shape, float(y)) == ((), 1.5)

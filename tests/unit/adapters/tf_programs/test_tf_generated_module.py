@@ -47,7 +47,7 @@ def test_a_written_model_gives_the_very_values_that_it_was_grown_with(seed):
     names, model = loaded(module_text(program))
     for run, given in zip((WRITTEN, OTHER, RESIZED), (names["inputs"](), *names["run_inputs"]()), strict=False):
         for name, made in zip(program.outputs, outputs_of(model(*given)), strict=True):
-            expected = growth._runs.tensors(name)[run]
+            expected = growth.value(name, run)
             assert made.dtype == expected.dtype
             assert made.numpy().tobytes() == expected.numpy().tobytes(), (run, name)
 
@@ -84,7 +84,7 @@ def test_a_written_model_is_loaded_as_one_that_a_person_wrote(tmp_path):
         answers = list(prepared.run(0).values())
         assert len(answers) == len(program.outputs)
         for name, answer in zip(program.outputs, answers, strict=True):
-            expected = growth._runs.tensors(name)[WRITTEN].numpy()
+            expected = growth.value(name, WRITTEN).numpy()
             np.testing.assert_allclose(np.asarray(answer.array, np.float64), expected, rtol=1e-3, atol=1e-3)
 
 

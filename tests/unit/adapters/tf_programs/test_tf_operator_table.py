@@ -13,6 +13,7 @@ from tautomer.adapters.tf_programs.generated_module import module_text
 from tautomer.adapters.tf_programs.kernels import TensorFlowKernels
 from tautomer.adapters.tf_programs.operator_table import OPERATORS
 from tautomer.synthesis import Growth, Request
+from tautomer.synthesis.choosing import Weighted
 
 pytestmark = [pytest.mark.needs("tensorflow"), pytest.mark.slow]
 
@@ -22,16 +23,6 @@ UNHEALTHY = {"vacuous", "amplifies", "near a tie", "too large", "not finite"}
 GROWTHS = 12
 PROPOSALS_PER_GROWTH = 10
 PARTS = 6
-
-
-class Always:
-    """Chooses one operator."""
-
-    def __init__(self, specification):
-        self._specification = specification
-
-    def choose(self, draw, producers):
-        return self._specification
 
 
 class Grown:
@@ -49,7 +40,7 @@ class Grown:
         specification = dataclasses.replace(self._specification, rule=wanted, dtypes=(dtype,))
         for seed in range(GROWTHS):
             request = Request(nodes=1, dtypes={dtype: 1.0}, dynamic=0.4, empty=0.1)
-            growth = Growth(KERNELS, Always(specification), request, seed)
+            growth = Growth(KERNELS, Weighted([specification]), request, seed)
             added = any(growth.add(specification) for _ in range(PROPOSALS_PER_GROWTH))
             self.refused.update(reason for _, reason in growth.refused.elements())
             if added:

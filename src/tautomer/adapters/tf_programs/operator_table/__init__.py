@@ -1,27 +1,5 @@
 """TensorFlow's operators as the generator knows them."""
 
-from tautomer.adapters.tf_programs.operator_table import (
-    activations,
-    arrangement,
-    axes,
-    elementwise,
-    images,
-    layers,
-    loops,
-    places,
-    products,
-)
-
-OPERATORS = (
-    *elementwise.OPERATORS,
-    *activations.OPERATORS,
-    *axes.OPERATORS,
-    *products.OPERATORS,
-    *layers.OPERATORS,
-    *images.OPERATORS,
-    *arrangement.OPERATORS,
-    *places.OPERATORS,
-    *loops.OPERATORS,
-)
+from tautomer.adapters.tf_programs.operator_table.table import OPERATORS
 
 __all__ = ["OPERATORS"]

@@ -1,0 +1,7 @@
+"""All of ONNX's operators that the generator knows."""
+
+from __future__ import annotations
+
+from tautomer.adapters.onnx_files.operators import arrangement, axes, elementwise, layers
+
+OPERATORS = (*elementwise.OPERATORS, *axes.OPERATORS, *layers.OPERATORS, *arrangement.OPERATORS)
