@@ -26,6 +26,8 @@ def drawn_windows(draw: Draw, sizes: Shape, *, same: bool, dilated: bool) -> tup
     wide = tuple(2 if k > 1 and 2 * (k - 1) + 1 <= size else 1 for k, size in zip(kernel, sizes, strict=True))
     dilations = wide if dilated and not same and draw.chance(0.3) else (1,) * len(kernel)
     strides = tuple(draw.pick((1, 1, 2)) for _ in kernel)
+    if same:  # a stride beyond the kernel would be padded by less than nothing
+        strides = tuple(min(step, k) for step, k in zip(strides, kernel, strict=True))
     bound: dict[str, Any] = {"kernel": kernel, "strides": strides, "dilations": dilations}
     if same:
         return {**bound, "auto": draw.pick(SAME)}, tuple(
