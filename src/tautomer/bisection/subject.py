@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tautomer.checking.comparison.kept import refuse_comparison
+from tautomer.checking.sources import names_a_model
 from tautomer.errors import MisuseError
 from tautomer.execution.runs import REPORT_FILE, RunStore
 from tautomer.model import CheckReport, CheckSettings, Finding, Outcome, Report
@@ -26,13 +27,13 @@ def model_and_settings(text: str, given: CheckSettings) -> tuple[Path, CheckSett
             model is gone.
     """
     path = Path(text)
-    if path.is_file() or path.suffix.lower() in _MODEL_SUFFIXES:
+    if names_a_model(path) or path.suffix.lower() in _MODEL_SUFFIXES:
         return path, given  # one that does not exist is refused where models are recognised
     folder = RunStore(given.run_dir).resolve(text)
     report = decode((folder / REPORT_FILE).read_bytes())
     refuse_comparison(report, "bisected")
     model = Path(str(report.settings.get("model", "")))
-    if not model.is_file():
+    if not names_a_model(model):
         raise MisuseError("TA181", f"the model of run {report.run_id} is gone: {model}.", "Name the model instead.")
     return model, _recorded(report, given)
 

@@ -53,6 +53,12 @@ def blame(steps: Sequence[Verdict], surfaced: Stage, index: int | None = None) -
             break
         first = verdict
     if first is None:
+        judged = [number for number, verdict in enumerate(steps) if verdict.judged]
+        unjudged = [verdict.name for verdict in steps[judged[-1] + 1 :]] if judged else []
+        if unjudged:
+            names = ", ".join(f"'{name}'" for name in unjudged)
+            said = f"{names} could not be judged: whether the file or the runtime is at fault is not known"
+            return Blame(surfaced, None, said, known=False)
         return Blame(surfaced, None, "every checkpoint of the converter computes the source's function")
     earlier = [verdict for verdict in steps[: list(steps).index(first)] if verdict.record.contradictions]
     if first.stage is Stage.OPTIMIZATION and earlier:

@@ -96,6 +96,11 @@ def recognise(path: Path, *, trust_pickle: bool) -> SourceFile:
     return SourceFile(path.resolve(), kind, adapter, builds_onnx)
 
 
+def names_a_model(path: Path) -> bool:
+    """Whether a path is that of a model: a file, or the folder of a SavedModel."""
+    return path.is_file() or (path / "saved_model.pb").is_file()
+
+
 def module_kind(path: Path) -> ArtifactKind:
     """Which framework's model module a Python file is, without running it.
 

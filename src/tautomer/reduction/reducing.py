@@ -17,7 +17,7 @@ from tautomer.checking.attempts import Bench
 from tautomer.checking.comparison.kept import refuse_comparison
 from tautomer.checking.onnx_modules import written_out
 from tautomer.checking.signatures import signature_of
-from tautomer.checking.sources import SourceFile, recognise, refuse_chains
+from tautomer.checking.sources import SourceFile, names_a_model, recognise, refuse_chains
 from tautomer.errors import MisuseError
 from tautomer.execution import Pool, Runner, RunStore
 from tautomer.minimization import BudgetSpent
@@ -184,7 +184,7 @@ def _refuse_to_redact(source_file: SourceFile, *, hides: bool) -> None:
 def _asked_for(request: Request) -> tuple[Path, CheckSettings, CheckReport | None]:
     """The model, the settings, and the report of the run where one was named."""
     path = Path(request.subject).expanduser()
-    if path.is_file():
+    if names_a_model(path):
         return path, request.settings, None
     try:
         report, _ = recorded(request.subject, request.settings.run_dir)

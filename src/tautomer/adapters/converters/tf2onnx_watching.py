@@ -246,7 +246,7 @@ class Watch:
                 self.hide(
                     "operator",
                     Stage.NODE_CONVERSION,
-                    error={"type": "UnmappedOperator", "message": f"tf2onnx has no handler for '{node.type}'"},
+                    error={"type": "UnmappedOperator", "message": _no_handler(node.type, graph.opset)},
                     origin=self._origins.of(node.name) or Origin(node.name, node.type),
                 )
         return original(graph, mapping, *rest, **more)
@@ -359,3 +359,13 @@ def _raised_on_purpose(error: BaseException) -> bool:
     """Whether a `raise` raised it, or tf2onnx's `make_sure`: then what it was given is what it does not support."""
     frames = traceback.extract_tb(error.__traceback__)
     return bool(frames) and (frames[-1].line or "").startswith("raise")
+
+
+def _no_handler(operator: str, opset: int) -> str:
+    """That an operator is not converted at an opset, and from which one on it is."""
+    from tf2onnx import handler
+
+    by_opset = handler.tf_op.get_opsets().get("", [])
+    later = next((number for number, known in enumerate(by_opset) if number > opset and operator in known), None)
+    said = f"tf2onnx has no handler for '{operator}'"
+    return said if later is None else f"{said} at opset {opset}; from opset {later} on it has one (--opset {later})"
