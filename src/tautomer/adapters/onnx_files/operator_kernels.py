@@ -9,8 +9,6 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import onnx
-import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from tautomer.adapters.onnx_files.node_calls import ELEMENT_TYPES, Initializer, node_call, numpy_dtype
 from tautomer.adapters.onnx_files.operators.entry import IR_VERSION, OPSET
@@ -28,14 +26,17 @@ Declared = tuple[str, int] | Initializer | None
 class OnnxRuntimeKernels:
     """Operators run by ONNX Runtime on the CPU."""
 
-    refusals: tuple[type[BaseException], ...] = (
-        state.Fail,
-        state.InvalidArgument,
-        state.InvalidGraph,
-        state.InvalidProtobuf,
-        state.NotImplemented,
-        state.RuntimeException,
-    )
+    def __init__(self) -> None:
+        from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+        self.refusals: tuple[type[BaseException], ...] = (
+            state.Fail,
+            state.InvalidArgument,
+            state.InvalidGraph,
+            state.InvalidProtobuf,
+            state.NotImplemented,
+            state.RuntimeException,
+        )
 
     def tensor(self, array: Array, dtype: str) -> Array:
         """An array of a dtype; of ml_dtypes' for bfloat16."""
@@ -70,6 +71,8 @@ class OnnxRuntimeKernels:
 def _node(
     op_type: str, declared: tuple[Declared, ...], attributes: tuple[tuple[str, Any], ...], results: int
 ) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
+    import onnxruntime
+
     names = ["" if one is None else f"i{place}" for place, one in enumerate(declared)]
     outputs = [f"o{index}" for index in range(results)]
     node = onnx.helper.make_node(op_type, names, outputs, **dict(attributes))
@@ -102,6 +105,8 @@ def session_options() -> Any:
     That holds but for float16: where two nodes follow one another for which ONNX Runtime has no kernel in it, both are
     computed in float32 and the rounding in between is left out.
     """
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = options.inter_op_num_threads = 1
