@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tautomer.adapters.onnx_files.constant_parts import ConstantParts
 from tautomer.adapters.onnx_files.evaluation import as_value, graph_inputs, kernel_table, load_as
 from tautomer.adapters.onnx_files.fingerprint import fingerprint
 from tautomer.adapters.worker_api import Channel
@@ -76,8 +77,9 @@ def explain(
             exactly = ExactConstants(known, units, doubles)
             outputs = Evaluator(loaded, lift=True, kernels=kernels, perturb=exactly).run(given)
             squares: dict[str, Any] = {}
+            parts = ConstantParts(parents or [], stored, kernels) if samples else None
             for sample in range(samples):
-                noise = Noise(seed * 1_000_003 + sample, derived, exactly)
+                noise = Noise(seed * 1_000_003 + sample, derived, exactly, parts)
                 _add_squares(squares, outputs, Evaluator(loaded, lift=True, kernels=kernels, perturb=noise).run(given))
         except EvaluatorError as error:
             channel.emit("constants", checkpoint=checkpoint, input=index, exact=None, variance=None, error=str(error))
@@ -256,18 +258,38 @@ class Derived:
 
 
 class Noise:
-    """Perturbs each derived constant that is not exactly known by a few of its roundings, the same way at each use."""
+    """Perturbs each derived constant by a few of its roundings, the same way at each use.
 
-    def __init__(self, seed: int, derived: Callable[[str, Any], bool], exactly: ExactConstants) -> None:
+    One that is exactly known is what an earlier checkpoint makes of its own derived constants, perturbed likewise.
+
+    Args:
+        seed: of the perturbation.
+        derived: which constants are derived.
+        exactly: replaces those that are exactly known.
+        parts: what earlier checkpoints make of constants; None where there are no earlier ones.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        derived: Callable[[str, Any], bool],
+        exactly: ExactConstants,
+        parts: ConstantParts | None = None,
+    ) -> None:
         self._seed = seed
         self._derived = derived
         self._exactly = exactly
+        own = Noise(seed, derived, ExactConstants({}, exactly.units)) if parts is not None else None
+        self._moved = parts.values(own) if parts is not None else {}
 
     def __call__(self, name: str, array: Any) -> Any:
         """The array to compute with."""
         replaced = self._exactly(name, array)
-        if replaced is not array or not self._derived(name, array):
-            return replaced
+        if replaced is not array:
+            moved = self._moved.get(name)
+            return replaced if moved is None or np.shape(moved) != replaced.shape else moved
+        if not self._derived(name, array):
+            return array
         letters = np.frombuffer(name.encode().ljust(4, b"\0"), dtype=np.uint8)
         generator = np.random.default_rng([self._seed, *letters.tolist()])
         relative = generator.uniform(-FOLDING_U, FOLDING_U, array.shape)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tautomer.adapters.onnx_files.aligned_source import OUTPUT, Source, read_alignment, write_alignment
+from tautomer.adapters.onnx_files.constant_parts import ConstantParts
 from tautomer.adapters.onnx_files.derived_constants import (
     Derived,
     ExactConstants,
@@ -274,7 +275,8 @@ class FragmentJudge:
         """Judge again where derived constants enter: does their rounding in the declared precision explain it?"""
         derived = Derived(set(self.constants.own[0]), set(self.constants.own[1]))
         seed = self.constants.seed * 1_000_003
-        perturbed = [Noise(seed + sample, derived, self._exactly) for sample in range(PERTURBED_SAMPLES)]
+        parts = ConstantParts(self.constants.parents, _stored(self.loaded), self._kernels)
+        perturbed = [Noise(seed + sample, derived, self._exactly, parts) for sample in range(PERTURBED_SAMPLES)]
         exact, variance = self._deviations([(one, None) for one in perturbed])
         judged = dict(semantic)
         for name, one in semantic.items():
