@@ -43,7 +43,7 @@ def mutate(
         OutputPathError: the folder cannot be written, or a file of another content is in the way.
     """
     source = recognise(model, trust_pickle=trust_pickle)
-    able = [one for one in frameworks().values() if one.host == source.adapter.host and one.mutates]
+    able = [one for one in frameworks().values() if one.mutates and one.host.name == source.adapter.host.name]
     if not able:
         raise MisuseError(
             "TA166", f"models like {model.name} ({source.adapter.name}) are not mutated yet.", "Give a PyTorch model."
