@@ -9,7 +9,7 @@ from typing import Any
 from tautomer.adapters.worker_api import Channel
 from tautomer.synthesis import Growth, Kernels, Program, Request, Specification
 from tautomer.synthesis.choosing import Aimed, Alike, Varied
-from tautomer.synthesis.growth import Chooser
+from tautomer.synthesis.request import Chooser
 
 TRIES = 8
 """A model that could not be grown is begun again so often, each time with other choices."""

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence, Set
 
 from tautomer.synthesis.draws import Draw
-from tautomer.synthesis.growth import Tail
+from tautomer.synthesis.request import Tail
 from tautomer.synthesis.specification import Specification
 
 JOINING = 5.0

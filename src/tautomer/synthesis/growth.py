@@ -9,68 +9,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence, Set
+from typing import Any
 
 from tautomer.synthesis.dims import Dim, any_dynamic, is_dynamic
 from tautomer.synthesis.draws import Draw
 from tautomer.synthesis.health import Extent, extent
 from tautomer.synthesis.program import DrawnTensor, Node, Program, Reference, references
+from tautomer.synthesis.request import Chooser, Request, Tail
 from tautomer.synthesis.runs import Answer, Kernels, Proposal, Refusal, Runs
 from tautomer.synthesis.specification import Application, Fresh, Operand, Origin, Rule, Specification, Value
 from tautomer.synthesis.tensor_types import ANYTHING, MAXIMUM_RANK, Domain, TensorType
-
-Tail = tuple[str, ...]
-"""Operators along the data flow, one or two, that end at a value."""
-
-
-class Chooser(Protocol):
-    """Which operator is tried next, and which of several proposals.
-
-    Attributes:
-        width: how many proposals are compared; one where all are as good.
-    """
-
-    width: int
-
-    def begun(self) -> None:
-        """A model is begun."""
-
-    def choose(self, draw: Draw) -> Specification:
-        """One of the table."""
-
-    def worth(self, draw: Draw, operator: str, tails: Set[Tail]) -> float:
-        """How good it would be to add a node of an operator, as the graph calls it, to sequences that end before it."""
-
-    def kept(self, operator: str, tails: Set[Tail]) -> None:
-        """A node was added."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a grown model should be like.
-
-    Attributes:
-        nodes: how many operators it has.
-        dtypes: of inputs, with their weights.
-        dynamic: the chance that a model has a dynamic dimension.
-        ones: the chance that a dimension is one.
-        empty: the chance that a model takes an empty tensor.
-        inputs: how many it may have at most; None for what its size suggests.
-        elements: how many a value may have at most.
-        ties: whether decisions near ties are wanted.
-    """
-
-    nodes: int = 10
-    dtypes: Mapping[str, float] = field(default_factory=lambda: {"float32": 0.8, "int64": 0.12, "bool": 0.08})
-    dynamic: float = 0.0
-    ones: float = 0.1
-    empty: float = 0.02
-    inputs: int | None = None
-    elements: int = 4096
-    ties: bool = False
-
 
 ATTEMPTS_PER_NODE = 60
 BLANK_SIZES = (2, 3, 4, 5, 6, 8)

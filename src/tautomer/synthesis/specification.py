@@ -50,13 +50,11 @@ class Fresh:
         type: its dtype and shape.
         domain: what its elements are drawn from.
         fixed: whether it must be a weight: the same in every run.
-        distinct: whether its elements differ from one another along the last axis.
     """
 
     type: TensorType
     domain: Domain = ANYTHING
     fixed: bool = False
-    distinct: bool = False
 
 
 Operand = Value | Fresh

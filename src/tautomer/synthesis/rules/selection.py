@@ -61,32 +61,23 @@ def gathered_elements(*, index_dtype: str = "int64", negative: bool = False) -> 
 
 def scattered_elements(*, index_dtype: str = "int64", values: str = "source") -> Rule:
     """`x, index, source -> x` with elements put at places along an axis that differ from one another; binds `axis`."""
-
-    def apply(scope: Scope, x: Operand) -> Application | None:
-        draw, rank, shape = scope.draw, x.type.rank, x.type.shape
-        drawn = axis(draw, rank)
-        place = at(drawn, rank)
-        if any_dynamic(shape) or any(one < 1 for one in shape):
-            return None
-        # One place along the axis for each line: two that are the same would be written in an order nobody defines.
-        own = replaced(shape, place, 1)
-        index = scope.operand("index", TensorType(index_dtype, own), domain=indices_below(shape[place]))
-        source = scope.operand(values, x.type.of_shape(own))
-        return Application({"x": x, "index": index, values: source}, (x.type,), {"axis": drawn})
-
-    return Rule(FROM_1, apply, same_type(), joins=True)
+    # One place along the axis for each line: two that are the same would be written in an order nobody defines.
+    return _elements_at_places(1, index_dtype, values)
 
 
 def accumulated_elements(*, index_dtype: str = "int64", values: str = "source") -> Rule:
     """`x, index, source -> x` with elements added (or reduced otherwise, in any order) at places; binds `axis`."""
+    return _elements_at_places(4, index_dtype, values)
 
+
+def _elements_at_places(most: int, index_dtype: str, values: str) -> Rule:
     def apply(scope: Scope, x: Operand) -> Application | None:
         draw, rank, shape = scope.draw, x.type.rank, x.type.shape
         drawn = axis(draw, rank)
         place = at(drawn, rank)
         if any_dynamic(shape) or any(one < 1 for one in shape):
             return None
-        own = replaced(shape, place, draw.between(1, 4))
+        own = replaced(shape, place, draw.between(1, most))
         index = scope.operand("index", TensorType(index_dtype, own), domain=indices_below(shape[place]))
         source = scope.operand(values, x.type.of_shape(own))
         return Application({"x": x, "index": index, values: source}, (x.type,), {"axis": drawn})
