@@ -72,21 +72,9 @@ def generate_models(
             file=name,
             nodes=len(program.nodes),
             operators=[node.operator for node in program.nodes],
-            sequences=sorted(sequences_of(program)),
+            sequences=sorted(growth.sequences),
         )
     return {"refused": refused}
-
-
-def sequences_of(program: Program) -> set[tuple[str, ...]]:
-    """Sequences of one to three operators along the data flow, by their names in the framework's graph."""
-    tails: dict[str, set[tuple[str, ...]]] = {}
-    found: set[tuple[str, ...]] = set()
-    for node in program.nodes:
-        before = {tail for name in node.operands() for tail in tails.get(name, ())}
-        found |= {(node.graph_operator,), *((*tail, node.graph_operator) for tail in before)}
-        own = {(node.graph_operator,), *((*tail, node.graph_operator) for tail in before if len(tail) == 1)}
-        tails.update(dict.fromkeys(node.results, own))
-    return found
 
 
 def operator_names(table: Sequence[Specification]) -> list[dict[str, Any]]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tautomer.coverage.comparing import CoverageReport, KindReport
-from tautomer.report import quantities, wording
 from tautomer.report.coverage_text import KIND_NAMES, percent
+from tautomer.report.pages import page_environment
 
 WIDTH, HEIGHT = 340, 170
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 8, 10, 24
@@ -37,21 +36,7 @@ class Picture:
 
 def render_coverage(report: CoverageReport) -> str:
     """The page as text that UTF-8 can hold; everything from outside is escaped, and no script or request is allowed."""
-    import jinja2
-
-    def shown(value: Any) -> Any:
-        if value is None:
-            return quantities.ABSENT
-        return wording.visible(value) if type(value) is str else value
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tautomer.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters |= {"percent": percent, "count": lambda one: None if one is None else f"{one:,}"}
     return environment.get_template("coverage.html.j2").render(
         report=report,

@@ -8,6 +8,7 @@ from typing import Any
 
 from tautomer.model import CheckpointReport, CheckReport, Report, Stage
 from tautomer.report import quantities, wording
+from tautomer.report.pages import page_environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +31,7 @@ def render(report: CheckReport, *, kept_at: str | None = None, models: Mapping[s
         kept_at: where the run is kept; None where it is not.
         models: by converter, the path of its model in the run's folder.
     """
-    import jinja2
-
-    def shown(value: Any) -> Any:
-        """Text without what would reorder it; Jinja's own escaped text is left alone."""
-        if value is None:
-            return quantities.ABSENT
-        return wording.visible(value) if type(value) is str else value
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tautomer.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters |= {
         "duration": quantities.duration,
         "number": quantities.number,

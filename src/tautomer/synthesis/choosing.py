@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence, Set
 
 from tautomer.synthesis.draws import Draw
-from tautomer.synthesis.request import Tail
+from tautomer.synthesis.request import Tail, sequences_ended
 from tautomer.synthesis.specification import Specification
 
 JOINING = 5.0
@@ -75,11 +75,11 @@ class Aimed(Weighted):
 
     def worth(self, draw: Draw, operator: str, tails: Set[Tail]) -> float:
         """How many sequences are new."""
-        return sum(one not in self.covered for one in _sequences(operator, tails)) + draw.number(0.0, 0.5)
+        return sum(one not in self.covered for one in sequences_ended(operator, tails)) + draw.number(0.0, 0.5)
 
     def kept(self, operator: str, tails: Set[Tail]) -> None:
         """What the node covers is covered from now on."""
-        self.covered.update(_sequences(operator, tails))
+        self.covered.update(sequences_ended(operator, tails))
 
 
 class Varied(Aimed):
@@ -124,8 +124,3 @@ class Alike(Weighted):
 
     def kept(self, operator: str, tails: Set[Tail]) -> None:
         """Nothing is remembered."""
-
-
-def _sequences(operator: str, tails: Set[Tail]) -> set[tuple[str, ...]]:
-    """The sequences that a node ends."""
-    return {(operator,), *((*tail, operator) for tail in tails)}

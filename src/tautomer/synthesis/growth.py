@@ -16,7 +16,7 @@ from tautomer.synthesis.dims import Dim, any_dynamic, is_dynamic
 from tautomer.synthesis.draws import Draw
 from tautomer.synthesis.health import Extent, extent
 from tautomer.synthesis.program import DrawnTensor, Node, Program, Reference, references
-from tautomer.synthesis.request import Chooser, Request, Tail
+from tautomer.synthesis.request import Chooser, Request, Tail, sequences_ended
 from tautomer.synthesis.runs import Answer, Kernels, Proposal, Refusal, Runs
 from tautomer.synthesis.specification import Application, Fresh, Operand, Origin, Rule, Specification, Value
 from tautomer.synthesis.tensor_types import ANYTHING, MAXIMUM_RANK, Domain, TensorType
@@ -69,6 +69,7 @@ class Growth:
         self._weights: list[DrawnTensor] = []
         self._nodes: list[Node] = []
         self._tails: dict[str, Set[Tail]] = {}
+        self.sequences: set[Tail] = set()
         self._results = 0
         self._specification: Specification | None = None
         self._anchor: str | None = None
@@ -315,6 +316,7 @@ class Growth:
         operator = specification.graph_operator
         before = {tail for one in references(proposal.bindings) for tail in self._tails.get(one.name, ())}
         self._chooser.kept(operator, before)
+        self.sequences |= sequences_ended(operator, before)
         tails = {(operator,), *((*tail, operator) for tail in before if len(tail) == 1)}
         names = tuple(f"v{self._results + index}" for index in range(len(proposal.results)))
         self._results += len(names)

@@ -58,3 +58,8 @@ class Request:
     inputs: int | None = None
     elements: int = 4096
     ties: bool = False
+
+
+def sequences_ended(operator: str, tails: Set[Tail]) -> set[Tail]:
+    """The sequences of one to three operators that a node ends."""
+    return {(operator,), *((*tail, operator) for tail in tails)}

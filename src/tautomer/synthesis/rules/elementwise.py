@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tautomer.synthesis.draws import Draw
-from tautomer.synthesis.rules.shapes import EVERY_RANK, Results, broadcast, fixed_part, narrower, same_type
-from tautomer.synthesis.specification import Application, Fresh, Operand, Rule, Scope
+from tautomer.synthesis.rules.shapes import EVERY_RANK, broadcast, fixed_part, narrower, same_type
+from tautomer.synthesis.specification import Application, Operand, Rule, Scope
 from tautomer.synthesis.tensor_types import MAXIMUM_RANK, DtypeName, TensorType
 
 Attributes = Callable[[Draw, TensorType], Mapping[str, Any] | None]
@@ -125,11 +125,3 @@ def joined(names: str = "tensors", *, most: int = 4, result: str | None = None) 
     return Rule(
         EVERY_RANK, apply, lambda dtype, rank: frozenset((dtype, one) for one in EVERY_RANK if one >= rank), joins=True
     )
-
-
-def element_weights(scope: Scope, name: str, dtype: str, shape: tuple[int, ...]) -> Fresh:
-    """A weight of a shape without dynamic dimensions."""
-    return scope.fresh(name, TensorType(dtype, fixed_part(shape)), fixed=True)
-
-
-__all__ = ["Attributes", "Results", "broadcasting", "cast", "element_weights", "elementwise", "joined", "no_attributes"]
