@@ -75,7 +75,8 @@ class Ledger:
             outcome = "passed"
         else:
             return
-        for name in report.adapters:
+        # The report of a worker that died, which xdist makes, carries none.
+        for name in getattr(report, "adapters", ()):
             if self.outcomes.get((name, report.nodeid)) != "failed":
                 self.outcomes[name, report.nodeid] = outcome
 

@@ -116,3 +116,11 @@ def test_a_run_of_the_whole_suite_fails_where_an_adapter_was_never_tested(run):
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["FAILED adapter 'torch.onnx-legacy' is required here, but no test of it has passed"])
     result.stdout.no_fnmatch_line("FAILED adapter 'torch.onnx' *")
+
+
+def test_a_process_that_dies_under_a_test_is_named_and_costs_no_other_test(run):
+    tests = PASSING + "import os\n\n\ndef test_dies():\n    os._exit(3)\n"
+    result = run(tests, "-n", "1")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*crashed while running*test_dies*", "onnxruntime * 2 * 0 * 0 * 0"])
