@@ -13,7 +13,7 @@ from tautomer.synthesis.specification import Specification
 JOINING = 5.0
 """How much likelier an operator that brings values together is: without that, models are bundles of chains."""
 
-WIDTH = 8
+WIDTH = 12
 """So many proposals are compared where one may be better than another."""
 
 

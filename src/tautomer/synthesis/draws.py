@@ -26,14 +26,21 @@ class Draw:
         """One of them, each as likely."""
         return choices[int(self._random.random() * len(choices))]
 
+    def place(self, weights: Sequence[float]) -> int:
+        """The place of one of them, by weight; one without weight is never drawn."""
+        point = self._random.random() * sum(weights)
+        last = 0
+        for place, weight in enumerate(weights):
+            if weight > 0.0:
+                point -= weight
+                if point < 0.0:
+                    return place
+                last = place
+        return last
+
     def weighted(self, choices: Sequence[T], weights: Sequence[float]) -> T:
         """One of them, by weight."""
-        point = self._random.random() * sum(weights)
-        for one, weight in zip(choices, weights, strict=True):
-            point -= weight
-            if point < 0.0:
-                return one
-        return choices[-1]
+        return choices[self.place(weights)]
 
     def by_cumulated_weight(self, choices: Sequence[T], cumulated: Sequence[float]) -> T:
         """One of them, by weights that were added up beforehand."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tautomer.synthesis.dims import Dim, any_dynamic, is_dynamic
@@ -19,21 +19,16 @@ from tautomer.synthesis.program import DrawnTensor, Node, Program, Reference, re
 from tautomer.synthesis.request import Chooser, Request, Tail, sequences_ended
 from tautomer.synthesis.runs import Answer, Kernels, Proposal, Refusal, Runs
 from tautomer.synthesis.specification import Application, Fresh, Operand, Origin, Rule, Specification, Value
-from tautomer.synthesis.tensor_types import ANYTHING, MAXIMUM_RANK, Domain, TensorType
+from tautomer.synthesis.tensor_types import MAXIMUM_RANK, Domain, TensorType
+from tautomer.synthesis.values import Values
 
 ATTEMPTS_PER_NODE = 60
 BLANK_SIZES = (2, 3, 4, 5, 6, 8)
 UNMET = 0.03
 """The chance that an operand is made anew although there is a value that would do."""
 
-NODE_WEIGHT = 8.0
-"""How much likelier an operand is the result of a node than an input."""
-
-UNREAD_WEIGHT = 3.0
-"""How much likelier an operand is a value that nothing reads yet."""
-
-ANCHOR_WEIGHT = 0.05
-"""How much likelier a second operand is the first one again."""
+FINALISTS = 4
+"""So many of the operators that promise most are applied, and compared by what they really bring."""
 
 PROPOSALS = 3
 """So many first operands are looked at for an operator that brings values together."""
@@ -63,18 +58,16 @@ class Growth:
         chooser.begun()
         self._request = request
         self._seed = seed
-        self._values: list[Value] = []
-        self._read: Counter[str] = Counter()
         self._inputs: list[DrawnTensor] = []
         self._weights: list[DrawnTensor] = []
         self._nodes: list[Node] = []
-        self._tails: dict[str, Set[Tail]] = {}
         self.sequences: set[Tail] = set()
         self._results = 0
         self._specification: Specification | None = None
         self._anchor: str | None = None
         self._dynamic = self.draw.chance(request.dynamic)
         self._runs = Runs(kernels, dynamic=self._dynamic, ties=request.ties, noise=self.draw.seed())
+        self._values = Values(self._runs.nearest_to_zero)
         self._sizes = [self.draw.pick(BLANK_SIZES) for _ in range(SIZES)]
         self._empty = self.draw.chance(request.empty)
         self._most_inputs = request.inputs or 2 + request.nodes // 8
@@ -83,11 +76,14 @@ class Growth:
 
     def find(self, name: str, wanted: Callable[[TensorType], bool]) -> Value | None:
         """An existing value whose type is wanted and whose elements may stand there; None where there is none."""
-        domain = self._domain(name)
-        fitting = [value for value in self._values if wanted(value.type) and self._holds(domain, value)]
-        if not fitting or self.draw.chance(UNMET):
+        if self.draw.chance(UNMET):
             return None
-        return self._preferred(fitting)
+        values, domain = self._values, self._domain(name)
+
+        def fits(value: Value) -> bool:
+            return wanted(value.type) and values.holds(domain, value)
+
+        return values.drawn(self.draw, fits, anchor=self._anchor)
 
     def fresh(self, name: str, wanted: TensorType, *, domain: Domain | None = None, fixed: bool = False) -> Fresh:
         """A value of this type that does not exist yet, drawn from the operand's domain, or from another one."""
@@ -96,21 +92,14 @@ class Growth:
     def operand(self, name: str, wanted: TensorType, *, domain: Domain | None = None) -> Operand:
         """A value of exactly this type: an existing one where there is one and chance wants it, else a fresh one."""
         within = domain or self._domain(name)
-        fitting = [value for value in self._values if value.type == wanted and self._holds(within, value)]
-        if fitting and not self.draw.chance(UNMET):
-            return self._preferred(fitting)
-        return Fresh(wanted, within)
+        if self.draw.chance(UNMET):
+            return Fresh(wanted, within)
+        values = self._values
 
-    def _holds(self, domain: Domain, value: Value) -> bool:
-        if domain is ANYTHING:
-            return True
-        if domain.low > value.least or domain.high < value.largest:
-            return False
-        if domain.away_from_zero <= 0.0 or value.least >= domain.away_from_zero:
-            return True
-        return (
-            value.largest <= -domain.away_from_zero or self._runs.nearest_to_zero(value.name) >= domain.away_from_zero
-        )
+        def fits(value: Value) -> bool:
+            return value.type == wanted and values.holds(within, value)
+
+        return values.drawn(self.draw, fits, anchor=self._anchor) or Fresh(wanted, within)
 
     # Growing.
 
@@ -124,7 +113,7 @@ class Growth:
             proposed = self._best_of([self._chooser.choose(self.draw) for _ in range(self._chooser.width)])
             if proposed is not None:
                 self._tried(*proposed)
-        outputs = [value for value in self._values if value.origin is Origin.NODE and not self._read[value.name]]
+        outputs = self._values.unread()
         if all(value.type.is_empty for value in outputs):
             return None
         used = {name for node in self._nodes for name in node.operands()}
@@ -146,55 +135,60 @@ class Growth:
         return proposed is not None and self._tried(*proposed)
 
     def _best_of(self, specifications: Sequence[Specification]) -> tuple[Specification, Application] | None:
-        """The proposal that the chooser finds best."""
-        best, most = None, -math.inf
-        for specification in specifications:
-            self._specification = specification
-            application = self._proposed(specification)
+        """The proposal that the chooser finds best, of those that promise most by their first operand."""
+        promising = [(one, self._first_operand(one)) for one in specifications]
+        if len(promising) > 1:
+            promises = [self._promise(*one) for one in promising]
+            order = sorted(range(len(promises)), key=promises.__getitem__, reverse=True)
+            promising = [promising[index] for index in order]
+        best, most, finalists = None, -math.inf, 0
+        for specification, first in promising:
+            application = self._proposed(specification, first)
             if application is None or not self._fits(application):
                 continue
-            worth = 0.0
-            if len(specifications) > 1:
-                worth = self._chooser.worth(self.draw, specification.graph_operator, self._tails_of(application))
+            if len(promising) == 1:
+                return specification, application
+            tails = self._values.tails(one.name for one in all_operands(application) if isinstance(one, Value))
+            worth = self._chooser.worth(self.draw, specification.graph_operator, tails)
             if worth > most:
                 best, most = (specification, application), worth
+            finalists += 1
+            if finalists == FINALISTS:
+                break
         return best
 
+    def _promise(self, specification: Specification, first: Value | None) -> float:
+        """What an operator would be worth; one that joins values is looked at with any other value beside the first."""
+        names = [] if first is None else [first.name]
+        if first is not None and specification.rule.joins:
+            other = self._values.any_other(self.draw, first)
+            names += [] if other is None else [other.name]
+        return self._chooser.worth(self.draw, specification.graph_operator, self._values.tails(names))
+
     def _fits(self, application: Application) -> bool:
-        return all(
-            one.rank <= MAXIMUM_RANK and int(one.size) <= self._request.elements and (self._empty or not one.is_empty)
-            for one in (*application.results, *(operand.type for operand in all_operands(application)))
-        )
+        most, empty = self._request.elements, self._empty
+        for one in (*application.results, *(operand.type for operand in all_operands(application))):
+            size = int(one.size)
+            if len(one.shape) > MAXIMUM_RANK or size > most or (size == 0 and not empty):
+                return False
+        return True
 
-    def _tails_of(self, application: Application) -> Set[Tail]:
-        return {
-            tail
-            for operand in all_operands(application)
-            if isinstance(operand, Value)
-            for tail in self._tails.get(operand.name, ())
-        }
+    def _first_operand(self, specification: Specification) -> Value | None:
+        """An existing value to begin with; None where there is none, or chance wants a new one."""
+        if self.draw.chance(UNMET):
+            return None
+        rule = specification.rule
+        return self._values.first(self.draw, specification.dtypes, rule.ranks, specification.domain(rule.anchor))
 
-    def _proposed(self, specification: Specification) -> Application | None:
-        """An application, of several the one that reads most of what is there already."""
-        rule, domain = specification.rule, specification.domain(specification.rule.anchor)
-        fitting = [
-            value
-            for value in self._values
-            if value.type.dtype in specification.dtypes
-            and len(value.type.shape) in rule.ranks
-            and self._holds(domain, value)
-        ]
-        weights = self._weights_of(fitting)
+    def _proposed(self, specification: Specification, first: Value | None) -> Application | None:
+        """An application to a first operand; of several, the one that reads most of what is there already."""
+        self._specification = specification
+        rule = specification.rule
         best: Application | None = None
         fewest = math.inf
-        for _ in range(PROPOSALS if rule.joins and len(fitting) > 1 else 1):
-            self._anchor = None
-            anchor: Operand | None
-            if fitting and not self.draw.chance(UNMET):
-                anchor = self.draw.weighted(fitting, weights)
-                self._anchor = anchor.name
-            else:
-                anchor = self._new_anchor(specification, domain)
+        for _ in range(PROPOSALS if rule.joins and first is not None else 1):
+            self._anchor = None if first is None else first.name
+            anchor = first or self._new_anchor(specification, specification.domain(rule.anchor))
             application = None if anchor is None else rule.apply(self, anchor)
             if application is None:
                 continue
@@ -220,7 +214,7 @@ class Growth:
         if rule.shape is not None:
             shape = rule.shape(self.draw, rank, self._dimension)
         else:
-            known = [value.type.shape for value in self._values if value.type.rank in ranks]
+            known = self._values.shapes(ranks)
             if known and self.draw.chance(0.5):
                 return self.draw.pick(known)
             shape = tuple(self._dimension() for _ in range(rank))
@@ -233,17 +227,6 @@ class Growth:
 
     def _dimension(self) -> int:
         return 1 if self.draw.chance(self._request.ones) else self.draw.pick(self._sizes)
-
-    def _preferred(self, fitting: Sequence[Value]) -> Value:
-        return fitting[0] if len(fitting) == 1 else self.draw.weighted(fitting, self._weights_of(fitting))
-
-    def _weights_of(self, fitting: Sequence[Value]) -> list[float]:
-        return [
-            (NODE_WEIGHT if value.origin is Origin.NODE else 1.0)
-            * (1.0 if self._read[value.name] else UNREAD_WEIGHT)
-            * (ANCHOR_WEIGHT if value.name == self._anchor else 1.0)
-            for value in fitting
-        ]
 
     def _domain(self, name: str) -> Domain:
         assert self._specification is not None
@@ -309,12 +292,13 @@ class Growth:
             self._runs.keep(drawn.name, proposal.fresh[drawn.name])
             if is_input:
                 extents = [extent(one) for one in self._runs.arrays(proposal.fresh[drawn.name])]
-                self._values.append(_value(drawn.name, drawn.type, Origin.INPUT, extents))
-        for reference in references(proposal.bindings):
-            self._read[reference.name] += 1
+                self._values.add(_spanning(drawn.name, drawn.type, Origin.INPUT, extents))
+        read = [one.name for one in references(proposal.bindings)]
+        for name in read:
+            self._values.read(name)
         specification = proposal.specification
         operator = specification.graph_operator
-        before = {tail for one in references(proposal.bindings) for tail in self._tails.get(one.name, ())}
+        before = self._values.tails(read)
         self._chooser.kept(operator, before)
         self.sequences |= sequences_ended(operator, before)
         tails = {(operator,), *((*tail, operator) for tail in before if len(tail) == 1)}
@@ -322,8 +306,8 @@ class Growth:
         self._results += len(names)
         for index, (name, type_) in enumerate(zip(names, proposal.results, strict=True)):
             self._runs.keep(name, [run[index] for run in answer.tensors])
-            self._tails[name] = tails
-            self._values.append(_value(name, type_, Origin.NODE, [run[index] for run in answer.extents]))
+            extents = [run[index] for run in answer.extents]
+            self._values.add(_spanning(name, type_, Origin.NODE, extents), tails)
         self._nodes.append(
             Node(
                 specification.name,
@@ -336,7 +320,7 @@ class Growth:
         )
 
 
-def _value(name: str, type_: TensorType, origin: Origin, seen: Sequence[Extent]) -> Value:
+def _spanning(name: str, type_: TensorType, origin: Origin, seen: Sequence[Extent]) -> Value:
     if type_.dtype == "bool":
         return Value(name, type_, origin, 0.0, 1.0)
     return Value(name, type_, origin, min(one.least for one in seen), max(one.largest for one in seen))

@@ -67,7 +67,7 @@ class Observed:
         written: on the inputs that the model is written with.
         perturbed: on these inputs, perturbed.
         other: on other inputs.
-        extents: of each, in this order.
+        extents: that of what is written first, that of the other one last; of the perturbed one between, or not.
     """
 
     written: Array
@@ -116,6 +116,6 @@ def jumps(value: Array, perturbed: Array, dtype: str, reach: float) -> bool:
 def _moves(seen: Observed, dtype: str) -> bool:
     if dtype not in FLOATS:
         return not np.array_equal(seen.written, seen.other)
-    reach = max(seen.extents[0].reach, seen.extents[2].reach)
+    reach = max(seen.extents[0].reach, seen.extents[-1].reach)
     moved = np.count_nonzero(np.abs(seen.other - seen.written) > MOVED * reach)
     return bool(moved >= max(1, MOVED_SHARE * seen.written.size))

@@ -70,7 +70,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an operator gave: for each run, its results as tensors, and their extents."""
+    """What an operator gave: for each run, its results as tensors; and their extents, but for the perturbed run."""
 
     tensors: Sequence[Sequence[Any]]
     extents: Sequence[Sequence[Extent]]
@@ -146,25 +146,22 @@ class Runs:
             Refusal: the framework refuses it, its types are not those of the rule, or a value is not healthy.
         """
         decides = proposal.specification.decides and not self._ties
-        runs = [self._results(proposal, run, shifted=decides and run == PERTURBED) for run in self._runs]
+        said = [tuple(map(int, one.shape)) for one in proposal.results]
+        runs = [self._results(proposal, run, said, shifted=decides and run == PERTURBED) for run in self._runs]
         arrays = [self.arrays(made) for made in runs]
-        extents = [[extent(one) for one in made] for made in arrays]
+        extents = [[extent(one) for one in arrays[run]] for run in self._runs if run != PERTURBED]
         for index, type_ in enumerate(proposal.results):
-            seen = Observed(
-                arrays[WRITTEN][index],
-                arrays[PERTURBED][index],
-                arrays[OTHER][index],
-                [made[index] for made in extents[:RESIZED]],
-            )
+            written, perturbed, other = (made[index] for made in arrays[:RESIZED])
+            seen = Observed(written, perturbed, other, (extents[0][index], extents[1][index]))
             wrong = ailment(seen, type_.dtype, ties=self._ties)
             if wrong is None and RESIZED in self._runs:
-                wrong = out_of_range(extents[RESIZED][index], type_.dtype)
+                wrong = out_of_range(extents[-1][index], type_.dtype)
             if wrong is not None:
                 raise Refusal(wrong)
-        for run in self._runs[OTHER:] if decides else ():
-            moved = self.arrays(self._results(proposal, run, shifted=True))
+        for place, run in enumerate(self._runs[OTHER:], 1) if decides else ():
+            moved = self.arrays(self._results(proposal, run, said, shifted=True))
             for index, type_ in enumerate(proposal.results):
-                if jumps(arrays[run][index], moved[index], type_.dtype, extents[run][index].reach):
+                if jumps(arrays[run][index], moved[index], type_.dtype, extents[place][index].reach):
                     raise Refusal("near a tie")
         for index, type_ in enumerate(proposal.results):
             if type_.dtype in FLOATS:
@@ -172,26 +169,30 @@ class Runs:
                 runs[PERTURBED][index] = self._kernels.tensor(nudged, type_.dtype)
         return Answer(runs, extents)
 
-    def _results(self, proposal: Proposal, run: int, *, shifted: bool) -> list[Any]:
+    def _results(self, proposal: Proposal, run: int, said: Sequence[tuple[int, ...]], *, shifted: bool) -> list[Any]:
         bound = {
             name: self._in_run(value, proposal, run, shifted=shifted) if is_tensor(value) else value
             for name, value in proposal.bindings.items()
         }
+        kernels = self._kernels
         try:
-            results = list(self._kernels.evaluate(proposal.specification, bound))
-        except self._kernels.refusals as error:
+            results = list(kernels.evaluate(proposal.specification, bound))
+        except kernels.refusals as error:
             raise Refusal(f"refused: {type(error).__name__}: {error}"[:300]) from error
-        got = [(self._kernels.dtype(one), tuple(one.shape)) for one in results]
-        said = [
-            (one.dtype, one.shape_at_second_size() if run == RESIZED else tuple(int(size) for size in one.shape))
-            for one in proposal.results
-        ]
-        if got != said:
-            raise Refusal(f"wrong type {'at the second size ' if run == RESIZED else ''}{got} for {said}")
+        if run == RESIZED:
+            said = [one.shape_at_second_size() for one in proposal.results]
+        right = len(results) == len(said) and all(
+            tuple(one.shape) == shape and kernels.dtype(one) == type_.dtype
+            for one, shape, type_ in zip(results, said, proposal.results, strict=True)
+        )
+        if not right:
+            got = [(kernels.dtype(one), tuple(one.shape)) for one in results]
+            wanted = [(type_.dtype, shape) for type_, shape in zip(proposal.results, said, strict=True)]
+            raise Refusal(f"wrong type {'at the second size ' if run == RESIZED else ''}{got} for {wanted}")
         return results
 
     def _in_run(self, value: Any, proposal: Proposal, run: int, *, shifted: bool) -> Any:
-        if isinstance(value, tuple):
+        if type(value) is not Reference:
             return [self._in_run(one, proposal, run, shifted=shifted) for one in value]
         own = proposal.fresh.get(value.name)
         tensor = (own if own is not None else self._tensors[value.name])[run]
@@ -219,5 +220,4 @@ def values_of(drawn: DrawnTensor, seed: int, shape: Sequence[int]) -> Array:
 
 def is_tensor(value: Any) -> bool:
     """Whether something bound is a tensor or a list of tensors."""
-    first = value[0] if isinstance(value, tuple) and value else value
-    return isinstance(first, Reference)
+    return type(value) is Reference or (isinstance(value, tuple) and bool(value) and type(value[0]) is Reference)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import zip_longest
 
 from tautomer.synthesis.dims import Dim, any_dynamic, is_dynamic
 from tautomer.synthesis.draws import Draw
@@ -18,20 +17,31 @@ DrawnShape = Callable[[Draw, int, Callable[[], int]], tuple[int, ...]]
 
 def broadcast(*shapes: Sequence[int]) -> tuple[int, ...] | None:
     """The shape that shapes broadcast to, None where they do not: NumPy's rule, which the frameworks share."""
-    shapes = tuple(map(tuple, shapes))
-    if len(set(shapes)) == 1:
-        return tuple(shapes[0])
-    result: list[int] = []
-    for dimensions in zip_longest(*(tuple(reversed(shape)) for shape in shapes), fillvalue=1):
-        kept: int = 1
-        for dimension in dimensions:
-            if dimension == 1:
-                continue
-            if kept not in (1, dimension):
-                return None
-            kept = dimension
-        result.append(kept)
-    return tuple(reversed(result))
+    result: tuple[int, ...] = tuple(shapes[0])
+    for shape in shapes[1:]:
+        met = _met(result, tuple(shape))
+        if met is None:
+            return None
+        result = met
+    return result
+
+
+def _met(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | None:
+    if a == b:
+        return a
+    if len(a) < len(b):
+        a, b = b, a
+    more = len(a) - len(b)
+    result = list(a)
+    for place, dimension in enumerate(b, more):
+        if dimension == 1:
+            continue
+        kept = result[place]
+        if kept == 1:
+            result[place] = dimension
+        elif kept != dimension:
+            return None
+    return tuple(result)
 
 
 def narrower(draw: Draw, shape: tuple[int, ...]) -> tuple[int, ...]:
