@@ -1,5 +1,5 @@
 # Everything a developer or CI does. VENV names the virtual environment; it is made where it is missing. JOBS is how many
-# processes run tests, each a file at a time.
+# processes run tests, each a file at a time; in the order of their folders, so that the long files come first.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,7 +13,7 @@ demo: $(VENV)/.installed-demo
 	$(BIN)/tautomer check examples/minilm.py --via torch.onnx --via torch.onnx-legacy --report demo-report.html
 
 test: lint
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --require-adapters
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --require-adapters
 
 test-fast: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m "not slow"
