@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from tautomer.adapters.protocols import Adapter
 from tautomer.bisection.changes import Change, Where
 from tautomer.bisection.report import FoundFlip, TriedVersion, Versions
 from tautomer.bisection.trials import Effect, TrialRunner
-from tautomer.bisection.versions import Flip, VersionRange, find_every_flip, find_flip
+from tautomer.bisection.versions import Flip, VersionRange, find_every_flip, find_flip, find_flips_around
 from tautomer.errors import MisuseError, NotInstalledError
 from tautomer.execution import HostSpec, Runner, Task
 from tautomer.execution.environment_probe import TASK as PROBE
@@ -103,6 +104,14 @@ def releases_of(wanted: VersionRange, *, find_links: Path | None = None) -> list
     return wanted.releases(known)
 
 
+def release_in_use(package: str) -> str | None:
+    """The release that is installed here, with which the failure was seen; None where there is none."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 class PackageSearch:
     """Finds the release at which a failure comes or goes.
 
@@ -168,7 +177,12 @@ class PackageSearch:
             self.tried.append(tried)
             return tried.effect
 
-        return find_every_flip(releases, effect_of) if every else [find_flip(releases, effect_of)]
+        if every:
+            return find_every_flip(releases, effect_of)
+        in_use = release_in_use(self._package)
+        if in_use is None:
+            return [find_flip(releases, effect_of)]
+        return find_flips_around(releases, effect_of, in_use)
 
     def _try(self, version: str) -> TriedVersion:
         began = time.monotonic()
@@ -243,7 +257,8 @@ def summary(package: str, releases: Sequence[str], flips: Sequence[Flip], tried:
     elif not said:
         said = _without_flip(package, newest, len(tried))
     if untried and flips:
-        assumed = "it comes or goes only once" if newest.found else "those in between are like them"
+        often = "only once" if len(flips) == 1 else "nowhere else"
+        assumed = f"it comes or goes {often}" if newest.found else "those in between are like them"
         said += f"; {len(untried)} of {len(releases)} releases were not tried, on the assumption that {assumed}"
     return Versions(
         package=package,

@@ -89,8 +89,8 @@ def find_flip(releases: Sequence[str], effect_of: Callable[[str], Effect]) -> Fl
     """The neighbouring releases of which one shows the failure and the other does not, by binary search.
 
     A release that shows another failure, or that cannot be run, is passed over. Where the failure comes and goes more
-    than once, one of the places is found. Where the ends agree, no search is made between them; `find_every_flip` sees
-    what lies there.
+    than once, one of the places is found. Where the ends agree, no search is made between them; `find_flips_around` and
+    `find_every_flip` see what lies there.
 
     Args:
         releases: oldest first.
@@ -124,6 +124,32 @@ def find_flip(releases: Sequence[str], effect_of: Callable[[str], Effect]) -> Fl
             low = middle
     first, second = (low, high) if states[low] else (high, low)
     return Flip(releases[first], releases[second], tuple(releases[low + 1 : high]))
+
+
+def find_flips_around(releases: Sequence[str], effect_of: Callable[[str], Effect], failing: str) -> list[Flip]:
+    """Where a failure came and where it went: both ends may be without it, while a release between is known to fail.
+
+    Args:
+        releases: oldest first.
+        effect_of: asked at most once for each release.
+        failing: the release that the failure was seen with; it is asked as well, and need not be one of `releases`.
+
+    Returns:
+        Oldest first; what `find_flip` finds where it is enough.
+    """
+    effects: dict[str, Effect] = {}
+
+    def known(version: str) -> Effect:
+        if version not in effects:
+            effects[version] = effect_of(version)
+        return effects[version]
+
+    ends = find_flip(releases, known)
+    if ends.found or ends.good is None or failing not in releases or not known(failing).is_same:
+        return [ends]
+    at = releases.index(failing)
+    found = [find_flip(part, known) for part in (releases[: at + 1], releases[at:])]
+    return [one for one in found if one.found]
 
 
 def find_every_flip(releases: Sequence[str], effect_of: Callable[[str], Effect]) -> list[Flip]:

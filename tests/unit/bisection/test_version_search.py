@@ -7,7 +7,7 @@ import pytest
 from tautomer.bisection.package_search import summary
 from tautomer.bisection.report import TriedVersion
 from tautomer.bisection.trials import Effect
-from tautomer.bisection.versions import Flip, VersionRange, find_every_flip, find_flip
+from tautomer.bisection.versions import Flip, VersionRange, find_every_flip, find_flip, find_flips_around
 from tautomer.errors import MisuseError
 
 STATES = {
@@ -93,6 +93,31 @@ def test_a_history_that_goes_back_and_forth_is_told_whole_where_every_release_is
     found = find_every_flip([str(index) for index in range(len(states))], effect_of)
     assert [(one.good, one.bad) for one in found] == flips
     assert sorted(asked) == sorted(map(str, range(len(states))))
+
+
+@pytest.mark.parametrize(
+    ("states", "failing", "flips"),
+    [
+        ("+++--+++", "3", [("2", "3"), ("5", "4")]),
+        ("+x-x?+", "2", [("0", "2"), ("5", "2")]),
+        ("x+-+x", "2", [("1", "2"), ("3", "2")]),
+        ("++--", "2", [("1", "2")]),
+        ("+++++", "2", [("4", None)]),
+        ("+++++", "7", [("4", None)]),
+        ("-----", "2", [(None, "4")]),
+        ("+---+", "2", [("0", "1"), ("4", "3")]),
+    ],
+)
+def test_a_failure_between_two_ends_without_it_is_found_from_the_release_that_it_was_seen_with(states, failing, flips):
+    asked = []
+
+    def effect_of(name):
+        asked.append(name)
+        return STATES[states[int(name)]]
+
+    found = find_flips_around([str(index) for index in range(len(states))], effect_of, failing)
+    assert [(one.good, one.bad) for one in found] == flips
+    assert len(asked) == len(set(asked))
 
 
 def tried(states, names):
