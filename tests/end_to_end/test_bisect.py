@@ -112,6 +112,33 @@ def test_the_fusion_that_overflows_is_found_by_its_name_even_if_the_search_is_in
     assert len(made) == len(second.tried), "what was tried before was not tried again"
 
 
+@pytest.mark.needs("onnxruntime")
+def test_a_module_of_onnx_is_named_and_a_second_bisection_of_it_takes_over_what_the_first_has_tried(
+    pool, scaled_convolution, write_module, settings, monkeypatch
+):
+    graph, samples = scaled_convolution
+    model = write_module(
+        "import numpy as np\nimport onnx\n\n\n"
+        f"def model():\n    return onnx.load({str(graph)!r})\n\n\n"
+        f"def inputs():\n    return dict(np.load({str(samples)!r}))\n",
+        "scaled.py",
+    )
+    judged = tautomer.bisection.bisecting.judged
+    made = []
+
+    def once(*arguments):
+        if made:
+            raise KeyboardInterrupt
+        made.append(arguments)
+        return judged(*arguments)
+
+    monkeypatch.setattr(tautomer.bisection.bisecting, "judged", once)
+    request = BisectRequest(model=str(model), settings=settings, everything=True, rewrites=False, resume=True)
+    reports = [bisect(request, runner=pool).report for _ in range(2)]
+    assert [one.model for one in reports] == [str(model)] * 2
+    assert [len(one.tried) for one in reports] == [1, 1]
+
+
 @pytest.mark.slow
 @pytest.mark.needs("onnxruntime")
 def test_releases_of_a_package_are_searched_in_environments_of_their_own(

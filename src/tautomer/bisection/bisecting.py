@@ -225,8 +225,11 @@ class _Work:
         return None if graph is None else Converted(task, graph, self.failing.stage not in RUNTIME_STAGES)
 
     def _opened_journal(self, baseline: Baseline) -> Journal:
+        inputs = self._settings.inputs
+        if inputs is not None and inputs.is_relative_to(self._folder.path):
+            inputs = None  # those of a module of ONNX, written out for this run alone
         key = {
-            "settings": repr(replace(self._settings, run_dir=None)),
+            "settings": repr(replace(self._settings, run_dir=None, inputs=inputs)),
             "signature": repr(baseline.signature),
             "versions": self.check_report.environment,
             "tautomer": version("tautomer"),
@@ -344,7 +347,7 @@ class _Work:
         return BisectReport(
             run_id=self._folder.id,
             tautomer_version=version("tautomer"),
-            model=str(self._source_file.path),
+            model=str(self._source_file.given),
             converter=baseline.report.converter,
             runtime=baseline.report.runtime,
             environment=self.check_report.environment,
