@@ -117,6 +117,8 @@ class Adapter:
         generated_by: for a source, the module of the task that makes up models for it (`generate`) and of the list of
             its operators (`operators`); None where there are none.
         mutates: whether that module has a task that changes existing models (`mutate`), too.
+        saves_graphs_with: for a runtime, the converter that saves the graph which its optimizations make of a model;
+            None where there is none.
         architecture_task: for a source, `module:function` of the task that reads a model's operators and the data flow
             between them (`tautomer.model.architecture`), given its `spec`; None where that is not visible.
     """
@@ -139,6 +141,7 @@ class Adapter:
     generated_by: str | None = None
     mutates: bool = False
     architecture_task: str | None = None
+    saves_graphs_with: str | None = None
 
     @property
     def evaluation_host(self) -> WarmHost:

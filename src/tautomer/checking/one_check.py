@@ -20,6 +20,7 @@ from tautomer.checking.onnx_modules import written_out
 from tautomer.checking.pair_report import measured_besides, outcome_fields, pair_fields
 from tautomer.checking.pipeline import run_runtime, run_source
 from tautomer.checking.progress import Listener
+from tautomer.checking.runtime_graphs import SavedGraphs
 from tautomer.checking.sources import Route, SourceFile, recognise, resolve_pairs, sample_files
 from tautomer.checking.verdicts import values_of
 from tautomer.errors import InternalError, MisuseError, NotInstalledError
@@ -249,9 +250,9 @@ def _reports(
             if not links:
                 truth, verdicts = judged_among_themselves(verdicts, truth, conversion)
                 source = replace(source, truth=truth)
-            reports.append(
-                pair(links, runtime, **pair_fields(bench, host, source, conversion, verdicts, besides=besides))
-            )
+            saved = SavedGraphs(bench, host, source_file, runtime, settings, listener)
+            fields = pair_fields(bench, host, source, conversion, verdicts, besides=besides, saved=saved)
+            reports.append(pair(links, runtime, **fields))
     return reports
 
 

@@ -18,6 +18,7 @@ from tautomer.checking.policy_notes import policy_warnings
 from tautomer.checking.power import PowerReport, measure
 from tautomer.checking.precision import precision_notes
 from tautomer.checking.results import Conversion, SourceResult
+from tautomer.checking.runtime_graphs import SavedGraphs
 from tautomer.checking.verdicts import Verdict, values_of
 from tautomer.model import CheckSettings, Finding, InputReport, Kind, Outcome, Stage, Tensor
 from tautomer.numerics.tolerance import smallest_passing
@@ -60,15 +61,19 @@ def pair_fields(
     runtime: Sequence[Verdict],
     *,
     besides: Besides,
+    saved: SavedGraphs | None = None,
 ) -> dict[str, Any]:
     """The fields of a report whose pair was run.
 
     Args:
         host: a process that can evaluate ONNX files.
+        saved: finds what the runtime's graph optimizations have changed; None where that is not asked.
     """
     assert source.truth is not None
     training = list(source.facts.get("training_operators", ()))
     findings = explained_findings(bench, host, conversion, source, runtime)
+    if saved is not None:
+        findings = saved.located(findings, conversion, source, runtime)
     evaluation = _evaluation(source, conversion)
     findings = [_with_kept_nodes(one, bench, host, evaluation, besides.ranges) for one in findings]
     findings = [_with_link(one, conversion) for one in findings]

@@ -31,6 +31,7 @@ ADAPTER = Adapter(
         AdapterCheckpoint("ort optimized", Stage.RUNTIME_OPTIMIZATION, "all"),
     ),
     levers=LEVERS,
+    saves_graphs_with="ort-offline",
 )
 
 
