@@ -60,7 +60,8 @@ OPERATORS: tuple[Specification, ...] = (
         graph=BRANCH,
     ),
     operator(
-        "torch.while_loop(lambda i, a: i < turns, lambda i, a: (i + 1, torch.tanh(a) * factor), (0, x))[1]",
+        "torch.while_loop(lambda i, a: i < turns, lambda i, a: (i + 1, torch.tanh(a) * factor), "
+        "(torch.tensor(0), x))[1]",
         elementwise(attributes=_turns),
         name="torch.while_loop",
         graph=LOOP,
@@ -76,7 +77,7 @@ OPERATORS: tuple[Specification, ...] = (
     ),
     operator(
         "torch.while_loop(lambda i, a, b: i < turns, lambda i, a, b: (i + 1, torch.sin(b), a * factor + b), "
-        "(0, x, y))[1:]",
+        "(torch.tensor(0), x, y))[1:]",
         twice(broadcasting(same_shape=True, attributes=_turns)),
         SINGLE,
         name="torch.while_loop of two",
