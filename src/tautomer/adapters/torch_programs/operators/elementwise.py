@@ -8,7 +8,9 @@ from typing import Any
 from tautomer.adapters.torch_programs.operators.entry import ANY, BITS, SIGNED, operator
 from tautomer.synthesis import Domain, Draw, Specification, TensorType
 from tautomer.synthesis.rules.elementwise import broadcasting, cast, elementwise
+from tautomer.synthesis.rules.promotion import promoting
 from tautomer.synthesis.rules.selection import masked, sorted_places
+from tautomer.synthesis.rules.whole_tensors import led
 from tautomer.synthesis.tensor_types import FLOATS, INTEGERS, NOT_ZERO, NUMBERS, POSITIVE
 
 SINGLE = ("float32", "float64")
@@ -30,6 +32,10 @@ def _bounds(draw: Draw, type_: TensorType) -> Mapping[str, Any]:
 
 def _exponent(draw: Draw, type_: TensorType) -> Mapping[str, Any]:
     return {"exponent": draw.pick((2, 3)) if type_.dtype in INTEGERS else draw.pick((2, 3, 0.5, 1.5, -1.0, 2.5))}
+
+
+def _fraction(draw: Draw, type_: TensorType) -> Mapping[str, Any]:
+    return {"number": draw.between(0, 2) + draw.number(0.2, 0.8)}
 
 
 UNIT = Domain(-0.95, 0.95)
@@ -180,6 +186,29 @@ BINARY: tuple[Specification, ...] = (
     operator("torch.bitwise_right_shift(x, y)", broadcasting(), ("int64", "int32"), y=Domain(0, 4)),
 )
 
+PROMOTED: tuple[Specification, ...] = (
+    operator("torch.add(x, y)", promoting(), NUMBERS, name="torch.add of two dtypes"),
+    operator("torch.sub(x, y)", promoting(), SIGNED, name="torch.sub of two dtypes"),
+    operator("torch.mul(x, y)", promoting(), (*NUMBERS, "bool"), name="torch.mul of two dtypes"),
+    operator("torch.div(x, y)", promoting(), name="torch.div of two dtypes", y=NOT_ZERO),
+    operator("torch.maximum(x, y)", promoting(), NUMBERS, name="torch.maximum of two dtypes"),
+    operator("torch.pow(x, y)", promoting(others=INTEGERS), name="torch.pow of two dtypes", x=POSITIVE, y=Domain(0, 3)),
+    operator("torch.lt(x, y)", promoting(result="bool"), NUMBERS, name="torch.lt of two dtypes", decides=True),
+    operator("torch.ge(x, y)", promoting(result="bool"), NUMBERS, name="torch.ge of two dtypes", decides=True),
+    operator("torch.where(condition, x, y)", promoting(condition="condition"), ANY, name="torch.where of two dtypes"),
+    operator(
+        "x * number", elementwise("float32", _fraction), INTEGERS, name="multiply integers by fraction", graph="mul"
+    ),
+    operator("x - number", elementwise("float32", _fraction), INTEGERS, name="subtract fraction", graph="sub"),
+    operator("x >= number", elementwise("bool", _fraction), INTEGERS, name="integers at least fraction", graph="ge"),
+    operator(
+        "torch.where(condition, x, number)",
+        led("condition", dtype="bool", attributes=_scalar),
+        NUMBERS,
+        name="torch.where or number",
+    ),
+)
+
 OF_THREE: tuple[Specification, ...] = (
     operator(
         "torch.where(condition, x, y)", broadcasting("condition", "y", dtypes={"condition": "bool"}), (*NUMBERS, "bool")
@@ -199,4 +228,4 @@ CASTS: tuple[Specification, ...] = (
     operator("x.to(dtype)", cast("bool"), INTEGERS, name="Tensor.to bool"),
 )
 
-OPERATORS = (*UNARY, *ACTIVATIONS, *WITH_NUMBERS, *BINARY, *OF_THREE, *CASTS)
+OPERATORS = (*UNARY, *ACTIVATIONS, *WITH_NUMBERS, *BINARY, *PROMOTED, *OF_THREE, *CASTS)
