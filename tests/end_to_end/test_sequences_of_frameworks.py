@@ -36,7 +36,7 @@ def inputs():
 """
 
 
-def tested(frame, failing, passing, tmp_path, capsys, monkeypatch):
+def verdicts_of(frame, failing, passing, tmp_path, capsys, monkeypatch):
     """Exit status, and the verdict of each sequence and operator that was cut out."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "failing.py").write_text(frame.format(result=failing), "utf-8")
@@ -48,7 +48,7 @@ def tested(frame, failing, passing, tmp_path, capsys, monkeypatch):
 
 @pytest.mark.needs("torch")
 def test_an_operator_that_torch_onnx_cannot_translate_fails_alone(tmp_path, capsys, monkeypatch):
-    status, verdicts = tested(TORCH, "torch.cumprod(y, dim=1)", "torch.cos(y)", tmp_path, capsys, monkeypatch)
+    status, verdicts = verdicts_of(TORCH, "torch.cumprod(y, dim=1)", "torch.cos(y)", tmp_path, capsys, monkeypatch)
 
     assert status == 1
     assert verdicts == {"aten.cumprod": "causes the failure alone"}
@@ -56,7 +56,7 @@ def test_an_operator_that_torch_onnx_cannot_translate_fails_alone(tmp_path, caps
 
 @pytest.mark.needs("tensorflow", "tf2onnx")
 def test_an_operator_that_tf2onnx_cannot_translate_fails_alone(tmp_path, capsys, monkeypatch):
-    status, verdicts = tested(TENSORFLOW, "tf.math.lgamma(y)", "tf.cos(y)", tmp_path, capsys, monkeypatch)
+    status, verdicts = verdicts_of(TENSORFLOW, "tf.math.lgamma(y)", "tf.cos(y)", tmp_path, capsys, monkeypatch)
 
     assert status == 1
     assert verdicts == {"Lgamma": "causes the failure alone"}

@@ -5,7 +5,7 @@ Branches and bodies are written as functions; a name that is no parameter is a v
 
 from __future__ import annotations
 
-from tautomer.adapters.onnx_files.operators.entry import FLOATING, operator
+from tautomer.adapters.onnx_files.operators.entry import FLOATING, SIGNED_WHOLE, operator
 from tautomer.synthesis import Domain, Specification
 from tautomer.synthesis.rules.control_flow import chosen, iterated, scanned
 
@@ -28,7 +28,7 @@ OPERATORS: tuple[Specification, ...] = (
     operator(
         f"{LOOP} (Identity(go), Sub(factor, state)))[:1]",
         iterated(factor=Domain(1, 3)),
-        ("int64", "int32"),
+        SIGNED_WHOLE,
         name="Loop of integers",
     ),
     operator(
@@ -51,7 +51,7 @@ OPERATORS: tuple[Specification, ...] = (
         "Scan(start, x, num_scan_inputs=1, scan_input_directions=[1], "
         "body=lambda state, row: (Max(state, row), Sub(row, state)))[:2]",
         scanned(),
-        (*FLOATING, "int64", "int32"),
+        (*FLOATING, "int64", "int32", "int8"),
         name="Scan backwards",
     ),
 )

@@ -114,7 +114,9 @@ BINARY: tuple[Specification, ...] = (
     operator("Mod(x, y, fmod=1)", broadcasting(), (*FLOATING, *WHOLE), name="Mod as in C", decides=True, y=NOT_ZERO),
     operator("Pow(x, y)", broadcasting(), x=POSITIVE, y=Domain(-3, 3)),
     operator("Pow(x, y)", led(dtype="int64"), (*FLOATING, "int64", "int32"), name="Pow of integers", y=Domain(0, 3)),
-    operator("Pow(x, y)", led(dtype="float32"), ("float64",), name="Pow by float32", x=POSITIVE, y=Domain(-3, 3)),
+    operator(
+        "Pow(x, y)", led(dtype="float32"), ("float64", "float16"), name="Pow by float32", x=POSITIVE, y=Domain(-3, 3)
+    ),
     operator(
         "Pow(x, y)",
         led(dtype="float32"),
