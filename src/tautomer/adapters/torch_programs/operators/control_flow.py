@@ -13,8 +13,8 @@ from tautomer.synthesis import Draw, Specification, TensorType
 from tautomer.synthesis.rules.elementwise import broadcasting, elementwise
 from tautomer.synthesis.rules.refined import has_elements, twice, where
 from tautomer.synthesis.rules.shapes import FROM_1
+from tautomer.synthesis.tensor_types import FLOATS
 
-SINGLE = ("float32", "float64")
 BRANCH = "higher_order.cond"
 LOOP = "higher_order.while_loop"
 
@@ -54,7 +54,7 @@ OPERATORS: tuple[Specification, ...] = (
     operator(
         "torch.cond(x.sum() < y.sum(), lambda a, b: torch.maximum(a, b), lambda a, b: a - b, (x, y))",
         where(broadcasting(same_shape=True, ranks=FROM_1), has_elements),
-        SINGLE,
+        (*FLOATS, "int64", "int32"),
         name="torch.cond of two",
         decides=True,
         graph=BRANCH,
@@ -70,7 +70,6 @@ OPERATORS: tuple[Specification, ...] = (
         "torch.while_loop(lambda i, a: torch.logical_and(i < turns, a.abs().mean() > least), "
         "lambda i, a: (i + 1, a * 0.5), (torch.tensor(0), x))[1]",
         where(elementwise(attributes=_until), has_elements),
-        SINGLE,
         name="torch.while_loop until",
         decides=True,
         graph=LOOP,
@@ -79,7 +78,6 @@ OPERATORS: tuple[Specification, ...] = (
         "torch.while_loop(lambda i, a, b: i < turns, lambda i, a, b: (i + 1, torch.sin(b), a * factor + b), "
         "(torch.tensor(0), x, y))[1:]",
         twice(broadcasting(same_shape=True, attributes=_turns)),
-        SINGLE,
         name="torch.while_loop of two",
         graph=LOOP,
     ),

@@ -70,10 +70,10 @@ UNARY: tuple[Specification, ...] = (
     operator("torch.atanh(x)", elementwise(), x=UNIT),
     operator("torch.erf(x)", elementwise()),
     operator("torch.erfc(x)", elementwise()),
-    operator("torch.erfinv(x)", elementwise(), SINGLE, x=UNIT),
-    operator("torch.lgamma(x)", elementwise(), SINGLE, x=POSITIVE),
-    operator("torch.digamma(x)", elementwise(), SINGLE, x=POSITIVE),
-    operator("torch.sinc(x)", elementwise(), SINGLE),
+    operator("torch.erfinv(x)", elementwise(), x=UNIT),
+    operator("torch.lgamma(x)", elementwise(), x=POSITIVE),
+    operator("torch.digamma(x)", elementwise(), x=POSITIVE),
+    operator("torch.sinc(x)", elementwise()),
     operator("torch.logit(x)", elementwise(), x=Domain(0.05, 0.95)),
     operator("torch.sigmoid(x)", elementwise()),
     operator("torch.relu(x)", elementwise()),
@@ -83,7 +83,7 @@ UNARY: tuple[Specification, ...] = (
     operator("torch.trunc(x)", elementwise(), decides=True),
     operator("torch.frac(x)", elementwise(), decides=True),
     operator("torch.deg2rad(x)", elementwise()),
-    operator("torch.logical_not(x)", elementwise("bool"), ANY, decides=True),
+    operator("torch.logical_not(x)", elementwise("bool"), BITS),
     operator("torch.bitwise_not(x)", elementwise(), BITS),
     operator("torch.nan_to_num(x)", elementwise()),
     operator("torch.clone(x)", elementwise(), ANY),
@@ -140,7 +140,7 @@ WITH_NUMBERS: tuple[Specification, ...] = (
     operator("torch.clamp_max(x, high)", elementwise(attributes=_bounds), SIGNED),
     operator("x > number", elementwise("bool", _scalar), NUMBERS, name="greater than number", decides=True, graph="gt"),
     operator("x == number", elementwise("bool", _scalar), INTEGERS, name="equal to number", graph="eq"),
-    operator("torch.bucketize(x, torch.tensor(boundaries), right=right)", sorted_places(), SINGLE, decides=True),
+    operator("torch.bucketize(x, torch.tensor(boundaries), right=right)", sorted_places(), FLOATS, decides=True),
 )
 
 BINARY: tuple[Specification, ...] = (
@@ -165,11 +165,11 @@ BINARY: tuple[Specification, ...] = (
     operator("torch.minimum(x, y)", broadcasting(), NUMBERS),
     operator("torch.fmax(x, y)", broadcasting(), NUMBERS),
     operator("torch.atan2(x, y)", broadcasting(), x=NOT_ZERO, y=NOT_ZERO, decides=True),
-    operator("torch.hypot(x, y)", broadcasting(), SINGLE),
+    operator("torch.hypot(x, y)", broadcasting()),
     operator("torch.copysign(x, y)", broadcasting(), y=NOT_ZERO),
     operator("torch.xlogy(x, y)", broadcasting(), y=POSITIVE),
-    operator("torch.logaddexp(x, y)", broadcasting(), SINGLE),
-    operator("torch.logaddexp2(x, y)", broadcasting(), SINGLE),
+    operator("torch.logaddexp(x, y)", broadcasting()),
+    operator("torch.logaddexp2(x, y)", broadcasting()),
     operator("torch.eq(x, y)", broadcasting(result="bool"), BITS),
     operator("torch.ne(x, y)", broadcasting(result="bool"), BITS),
     operator("torch.lt(x, y)", broadcasting(result="bool"), NUMBERS, decides=True),
@@ -182,8 +182,8 @@ BINARY: tuple[Specification, ...] = (
     operator("torch.bitwise_and(x, y)", broadcasting(), BITS),
     operator("torch.bitwise_or(x, y)", broadcasting(), BITS),
     operator("torch.bitwise_xor(x, y)", broadcasting(), BITS),
-    operator("torch.bitwise_left_shift(x, y)", broadcasting(), ("int64", "int32"), y=Domain(0, 4)),
-    operator("torch.bitwise_right_shift(x, y)", broadcasting(), ("int64", "int32"), y=Domain(0, 4)),
+    operator("torch.bitwise_left_shift(x, y)", broadcasting(), INTEGERS, y=Domain(0, 4)),
+    operator("torch.bitwise_right_shift(x, y)", broadcasting(), INTEGERS, y=Domain(0, 4)),
 )
 
 PROMOTED: tuple[Specification, ...] = (
@@ -213,11 +213,11 @@ OF_THREE: tuple[Specification, ...] = (
     operator(
         "torch.where(condition, x, y)", broadcasting("condition", "y", dtypes={"condition": "bool"}), (*NUMBERS, "bool")
     ),
-    operator("torch.lerp(x, y, weight)", broadcasting("y", "weight"), SINGLE),
+    operator("torch.lerp(x, y, weight)", broadcasting("y", "weight")),
     operator("torch.addcmul(x, y, z, value=value)", broadcasting("y", "z", attributes=_numbers(value=(-1, 1)))),
     operator("torch.addcdiv(x, y, z)", broadcasting("y", "z"), z=NOT_ZERO),
     operator("torch.clamp(x, y, z)", broadcasting("y", "z"), name="torch.clamp by tensors"),
-    operator("x.masked_fill(mask, value)", masked(), (*FLOATS, "int64"), name="Tensor.masked_fill"),
+    operator("x.masked_fill(mask, value)", masked(), NUMBERS, name="Tensor.masked_fill"),
 )
 
 CASTS: tuple[Specification, ...] = (
