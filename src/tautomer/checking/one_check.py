@@ -16,7 +16,7 @@ from tautomer.checking.attempts import Bench, describe, failed_to_answer
 from tautomer.checking.chains import convert_through
 from tautomer.checking.findings import source_failed
 from tautomer.checking.onnx_models import judged_among_themselves, unconverted, with_trace
-from tautomer.checking.onnx_modules import written_out
+from tautomer.checking.onnx_modules import ModuleEndedError, written_out
 from tautomer.checking.pair_report import measured_besides, outcome_fields, pair_fields
 from tautomer.checking.pipeline import run_runtime, run_source
 from tautomer.checking.progress import Listener
@@ -101,7 +101,13 @@ def run_check(
     store = RunStore(settings.run_dir)
     with store.create(source_file.path.stem) as folder, contextlib.ExitStack() as own:
         bench = Bench(own.enter_context(Pool()) if runner is None else runner, settings.limits, folder)
-        source_file, made = written_out(bench, source_file, seed=settings.seed)
+        try:
+            source_file, made = written_out(bench, source_file, seed=settings.seed)
+        except ModuleEndedError as ended:
+            log = str(folder.final(ended.attempt.log))
+            failed = outcome_fields([source_failed(ended.attempt, log)], [])
+            reports = _for_all(source_file, pairs, log=log, **failed)
+            return _delivered(bench, source_file, reports, pairs=pairs, settings=settings, models={})
         files = files or sample_files(made)
         return _checked(
             bench,
@@ -143,6 +149,18 @@ def _checked(
         )
     finally:
         values_of.cache_clear()
+    return _delivered(bench, source_file, reports, pairs=pairs, settings=settings, models=models)
+
+
+def _delivered(
+    bench: Bench,
+    source_file: SourceFile,
+    reports: list[Report],
+    *,
+    pairs: Pairs,
+    settings: CheckSettings,
+    models: Mapping[str, Path],
+) -> CheckedRun:
     report = CheckReport(
         run_id=bench.run_folder.id,
         tautomer_version=version("tautomer"),
@@ -186,21 +204,12 @@ def _reports(
     """The report of every pair; `models` gets what each converter made."""
 
     def pair(links: Route, runtime: Adapter, **fields: Any) -> Report:
-        return Report(
-            model=source_file.given.name,
-            converter=name_of(links),
-            runtime=runtime.name,
-            links=[link.name for link in links],
-            **fields,
-        )
-
-    def for_all(**fields: Any) -> list[Report]:
-        return [pair(links, runtime, **fields) for links, runtimes in pairs for runtime in runtimes]
+        return _of_pair(source_file, links, runtime, **fields)
 
     try:
         registry.require(source_file.adapter)
     except NotInstalledError as missing:
-        return for_all(outcome=Outcome.NOT_RUN, reason=str(missing))
+        return _for_all(source_file, pairs, outcome=Outcome.NOT_RUN, reason=str(missing))
     listener.stage("source", "running the model")
     source = run_source(bench, source_file.adapter, spec)
     listener.done("source", source.attempt.resources.seconds)
@@ -210,11 +219,11 @@ def _reports(
             raise InternalError(
                 "TA900", f"the source's task failed: {describe(source.attempt)}. Log:\n{source.attempt.log.read_text()}"
             )
-        return for_all(log=log, **outcome_fields([source_failed(source.attempt, log)], []))
+        return _for_all(source_file, pairs, log=log, **outcome_fields([source_failed(source.attempt, log)], []))
     truth = source.truth
     if source_file.kind is not ArtifactKind.ONNX and not source.truth.output_paths:
         nothing = "the source has no tensor outputs: nothing can be compared"
-        return for_all(outcome=Outcome.INCONCLUSIVE, reason=nothing, log=log)
+        return _for_all(source_file, pairs, outcome=Outcome.INCONCLUSIVE, reason=nothing, log=log)
     if source_file.kind is ArtifactKind.ONNX and any(links for links, _ in pairs):
         source = with_trace(bench, source_file, source, None, seed=settings.seed)
     reports: list[Report] = []
@@ -254,6 +263,21 @@ def _reports(
             fields = pair_fields(bench, host, source, conversion, verdicts, besides=besides, saved=saved)
             reports.append(pair(links, runtime, **fields))
     return reports
+
+
+def _of_pair(source_file: SourceFile, links: Route, runtime: Adapter, **fields: Any) -> Report:
+    return Report(
+        model=source_file.given.name,
+        converter=name_of(links),
+        runtime=runtime.name,
+        links=[link.name for link in links],
+        **fields,
+    )
+
+
+def _for_all(source_file: SourceFile, pairs: Pairs, **fields: Any) -> list[Report]:
+    """The same report of every pair."""
+    return [_of_pair(source_file, links, runtime, **fields) for links, runtimes in pairs for runtime in runtimes]
 
 
 def environment() -> dict[str, Any]:

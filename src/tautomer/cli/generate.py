@@ -39,7 +39,10 @@ def generate(
     ] = None,
     dtypes: Annotated[
         list[str] | None,
-        typer.Option(metavar="DTYPE", help="Dtypes of inputs; repeat. Default: float32, some int64 and bool."),
+        typer.Option(
+            metavar="DTYPE",
+            help="Dtypes of inputs; repeat. Default: float32, some int64 and bool; for onnx, few uint8 and int8.",
+        ),
     ] = None,
     like: Annotated[
         list[str] | None,
@@ -87,7 +90,7 @@ def generate(
             seed=settings.seed,
             nodes=generation.nodes_from(nodes),
             operators=generation.chosen_operators(framework, operators or ["*"], without or ()),
-            **({"dtypes": generation.dtypes_from(dtypes)} if dtypes else {}),
+            dtypes=generation.dtypes_from(dtypes) if dtypes else None,
             dynamic=dynamic,
             ones=ones,
             empty=empty,

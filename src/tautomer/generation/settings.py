@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tautomer.errors import MisuseError
@@ -14,6 +14,9 @@ MOST_NODES = 2000
 
 DEFAULT_DTYPES: Mapping[str, float] = {"float32": 0.8, "int64": 0.12, "bool": 0.08}
 """Of inputs, with their weights: what models take, and what every converter and runtime does."""
+
+DEFAULT_DTYPES_OF: Mapping[str, Mapping[str, float]] = {"onnx": {**DEFAULT_DTYPES, "uint8": 0.03, "int8": 0.03}}
+"""For frameworks that have operators of their own on quantized values; without these, such operators find no input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class GenerationSettings:
         seed: of the first model; every model has the seed after the one before it.
         nodes: the least and the largest number of operators.
         operators: names of those to use; None for all.
-        dtypes: of inputs, with their weights.
+        dtypes: of inputs, with their weights; None for those of the framework's models.
         dynamic: the chance that a model has a dynamic dimension.
         ones: the chance that a dimension is one.
         empty: the chance that a model takes an empty tensor.
@@ -38,7 +41,7 @@ class GenerationSettings:
     seed: int = 0
     nodes: tuple[int, int] = (10, 10)
     operators: tuple[str, ...] | None = None
-    dtypes: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_DTYPES))
+    dtypes: Mapping[str, float] | None = None
     dynamic: float = 0.2
     ones: float = 0.1
     empty: float = 0.02
@@ -61,7 +64,7 @@ class GenerationSettings:
     def request(self) -> dict[str, Any]:
         """What the worker is told."""
         return {
-            "dtypes": dict(self.dtypes),
+            "dtypes": dict(self.dtypes or DEFAULT_DTYPES_OF.get(self.framework, DEFAULT_DTYPES)),
             "dynamic": self.dynamic,
             "ones": self.ones,
             "empty": self.empty,

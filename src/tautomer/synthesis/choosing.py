@@ -13,6 +13,9 @@ from tautomer.synthesis.specification import Specification
 JOINING = 5.0
 """How much likelier an operator that brings values together is: without that, models are bundles of chains."""
 
+SCARCE = 3.0
+"""How much likelier an operator is that few values can be the first operand of: it is proposed in vain most often."""
+
 WIDTH = 12
 """So many proposals are compared where one may be better than another."""
 
@@ -34,11 +37,12 @@ class Weighted:
         self._table: list[Specification] = []
         each: list[float] = []
         for one in table:
-            weight = (
-                (JOINING if one.rule.joins else 1.0)
-                if weights is None
-                else weights.get(one.graph_operator, 0.0) / shares[one.graph_operator]
-            )
+            if weights is None:
+                # An operator of many entries (modes, reductions) is met more often than one of few, but not as much.
+                weight = (JOINING if one.rule.joins else 1.0) / math.sqrt(shares[one.graph_operator])
+                weight *= SCARCE if one.is_scarce else 1.0
+            else:
+                weight = weights.get(one.graph_operator, 0.0) / shares[one.graph_operator]
             if weight > 0.0:
                 self._table.append(one)
                 each.append(weight)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from tautomer.synthesis.draws import Draw
-from tautomer.synthesis.tensor_types import ANYTHING, Domain, TensorType
+from tautomer.synthesis.tensor_types import ANYTHING, USUAL, Domain, TensorType
 
 
 class Origin(StrEnum):
@@ -137,3 +137,12 @@ class Specification:
     def domain(self, name: str) -> Domain:
         """What an operand may hold."""
         return self.domains.get(name, ANYTHING)
+
+    @property
+    def is_scarce(self) -> bool:
+        """Whether few values can be its first operand: an interval, a shape of its own, or dtypes that are rare."""
+        return (
+            self.domain(self.rule.anchor) != ANYTHING
+            or self.rule.shape is not None
+            or not any(dtype in USUAL for dtype in self.dtypes)
+        )

@@ -13,6 +13,8 @@ UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 BOOL = "bool"
 NUMBERS = (*FLOATS, *INTEGERS)
 ALL = (*NUMBERS, BOOL)
+USUAL = ("float32", "int64", BOOL)
+"""What models take unless they are special."""
 MAXIMUM_RANK = 5
 
 LARGEST_INTEGER = {"int8": 127, "uint8": 255, "int16": 32_767, "int32": 2**31 - 1, "int64": 2**63 - 1}

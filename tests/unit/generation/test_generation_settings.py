@@ -63,3 +63,10 @@ def test_a_framework_that_nothing_is_generated_for_is_refused():
     assert "torch" in frameworks()
     with pytest.raises(MisuseError, match="TA166"):
         operator_table("caffe")
+
+
+def test_only_models_for_onnx_take_quantized_numbers_by_default():
+    asked = {one: GenerationSettings(framework=one).request()["dtypes"] for one in ("torch", "tensorflow", "onnx")}
+    assert set(asked["onnx"]) - set(asked["torch"]) == {"uint8", "int8"}
+    assert asked["torch"] == asked["tensorflow"]
+    assert GenerationSettings(framework="onnx", dtypes={"bool": 1.0}).request()["dtypes"] == {"bool": 1.0}

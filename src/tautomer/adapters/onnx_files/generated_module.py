@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 import onnx.parser
 
-from tautomer.adapters.onnx_files.node_calls import Initializer, NodeCall, node_call, numpy_dtype
+from tautomer.adapters.onnx_files.graph_attributes import GraphAttribute, graph_text
+from tautomer.adapters.onnx_files.node_calls import TEXT_NAMES, Initializer, NodeCall, node_call, numpy_dtype
 from tautomer.adapters.onnx_files.operators.entry import IR_VERSION, OPSET
 from tautomer.synthesis import DrawnTensor, Node, Program, Reference, TensorType, values_of
 from tautomer.synthesis.dims import is_dynamic
@@ -17,7 +18,6 @@ from tautomer.synthesis.growth import SYMBOL as DYNAMIC
 from tautomer.synthesis.module_text import DRAWN, drawn_call, is_resizable, title
 
 SYMBOL = "N"
-_SPELLED = {"float32": "float", "float64": "double"}
 _NARROW = {"float16": '"float16"', "bfloat16": "ml_dtypes.bfloat16"}
 """Formats that `drawn` leaves wider, as they are written."""
 
@@ -102,9 +102,24 @@ def _input_names(node: Node, call: NodeCall) -> list[str]:
 
 
 def _spelled_node(node: Node, call: NodeCall) -> str:
-    attributes = ", ".join(f"{name} = {_spelled_attribute(value)}" for name, value in call.attributes.items())
+    attributes = ", ".join(
+        f"{name} = {_spelled_graph(node, call, name, value)}"
+        if isinstance(value, GraphAttribute)
+        else f"{name} = {_spelled_attribute(value)}"
+        for name, value in call.attributes.items()
+    )
     inputs = ", ".join(name or '""' for name in _input_names(node, call))
     return f"{', '.join(node.results)} = {call.op_type}{f' <{attributes}>' if attributes else ''} ({inputs})"
+
+
+def _spelled_graph(node: Node, call: NodeCall, attribute: str, graph: GraphAttribute) -> str:
+    return graph_text(
+        graph,
+        f"{node.results[0]}_{attribute.partition('_')[0]}",
+        captured={name: one.name for name, one in call.captured.items()},
+        parameter_types=call.parameter_types,
+        spell_attribute=_spelled_attribute,
+    )
 
 
 def _spelled_attribute(value: Any) -> str:
@@ -114,7 +129,7 @@ def _spelled_attribute(value: Any) -> str:
 
 
 def _spelled_type(type_: TensorType) -> str:
-    name = _SPELLED.get(type_.dtype, type_.dtype)
+    name = TEXT_NAMES.get(type_.dtype, type_.dtype)
     if not type_.rank:
         return name
     sizes = ", ".join(_spelled_size(size) for size in type_.shape)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import onnx
 
+from tautomer.adapters.onnx_files.graph_attributes import GraphAttribute, graph_attribute
 from tautomer.adapters.onnx_files.operators.entry import OPSET
 from tautomer.synthesis import DtypeName
 
@@ -33,7 +34,10 @@ ELEMENT_NAMES = {
 ELEMENT_TYPES = {name: code for code, name in ELEMENT_NAMES.items()}
 """ONNX's numbers of the element types that generated models have."""
 
-_SPELLED = {"float": "float32", "double": "float64"}
+TEXT_NAMES = {"float32": "float", "float64": "double"}
+"""Element types that ONNX's text calls otherwise."""
+
+_SPELLED = {spelled: name for name, spelled in TEXT_NAMES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,16 @@ class NodeCall:
         inputs: tensors as they were bound, `Initializer`, or None for one that is left out.
         attributes: by name, as ONNX takes them.
         results: how many results are named.
+        captured: what its graphs read of the graph around it, by the name that they call it.
+        parameter_types: types of its graphs' inputs, in ONNX's text; of a rank that is left open.
     """
 
     op_type: str
     inputs: tuple[Any, ...]
     attributes: Mapping[str, Any]
     results: int
+    captured: Mapping[str, Any] = field(default_factory=dict)
+    parameter_types: Mapping[str, str] = field(default_factory=dict)
 
 
 def node_call(expression: str, bindings: Mapping[str, Any], dtype_of: Callable[[Any], str]) -> NodeCall:
@@ -96,7 +104,24 @@ def node_call(expression: str, bindings: Mapping[str, Any], dtype_of: Callable[[
     if count is not None:
         bound = _value(count, bindings)
         results = len(bound) if isinstance(bound, tuple) else int(bound)
-    return NodeCall(op_type, inputs, attributes, results)
+    graphs = [one for one in attributes.values() if isinstance(one, GraphAttribute)]
+    captured = {name: bindings[name] for one in graphs for name in one.captured}
+    types = {name: kind for one in graphs for name, kind in _parameter_types(op_type, one, inputs, dtype_of)}
+    return NodeCall(op_type, inputs, attributes, results, captured, types)
+
+
+def _parameter_types(
+    op_type: str, graph: GraphAttribute, inputs: Sequence[Any], dtype_of: Callable[[Any], str]
+) -> Iterator[tuple[str, str]]:
+    """Types of what Loop and Scan give to their bodies: an iteration and a condition, or states and slices."""
+    own = inputs
+    parameters = graph.parameters
+    if op_type == "Loop":
+        yield parameters[0], "int64"
+        yield parameters[1], "bool"
+        own, parameters = inputs[2:], parameters[2:]
+    for name, one in zip(parameters, own, strict=False):
+        yield name, f"{TEXT_NAMES.get(dtype_of(one), dtype_of(one))}[]"
 
 
 @functools.cache
@@ -121,6 +146,8 @@ def _value(node: ast.expr, bindings: Mapping[str, Any]) -> Any:
             else:
                 made.append(_value(one, bindings))
         return tuple(made)
+    if isinstance(node, ast.Lambda):
+        return graph_attribute(node)
     return ast.literal_eval(node)
 
 

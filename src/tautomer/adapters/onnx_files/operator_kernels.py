@@ -9,7 +9,9 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import onnx
+import onnx.parser
 
+from tautomer.adapters.onnx_files.graph_attributes import GraphAttribute, graph_text
 from tautomer.adapters.onnx_files.node_calls import ELEMENT_TYPES, Initializer, node_call, numpy_dtype
 from tautomer.adapters.onnx_files.operators.entry import IR_VERSION, OPSET
 from tautomer.adapters.runtimes.ort_values import session_call
@@ -61,21 +63,45 @@ class OnnxRuntimeKernels:
             else:
                 declared.append((self.dtype(one), one.ndim))
                 feeds[f"i{place}"] = one
-        attributes = tuple(
-            (name, tuple(value) if isinstance(value, list) else value) for name, value in call.attributes.items()
-        )
-        return tuple(_node(call.op_type, tuple(declared), attributes, call.results)(feeds))
+        around = []
+        for name, one in call.captured.items():
+            around.append((name, self.dtype(one), one.ndim))
+            feeds[name] = one
+        types = tuple(call.parameter_types.items())
+        attributes = tuple((name, _hashable(value, types)) for name, value in call.attributes.items())
+        return tuple(_node(call.op_type, tuple(declared), attributes, call.results, tuple(around))(feeds))
+
+
+def _hashable(value: Any, parameter_types: tuple[tuple[str, str], ...]) -> Any:
+    if isinstance(value, GraphAttribute):
+        return value, parameter_types
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _attribute(name: str, value: Any) -> Any:
+    if not isinstance(value, tuple) or not value or not isinstance(value[0], GraphAttribute):
+        return value
+    graph, types = value
+    captured = {one: one for one in graph.captured}
+    text = graph_text(graph, name, captured=captured, parameter_types=dict(types), spell_attribute=repr)
+    return onnx.parser.parse_graph(text)
 
 
 @functools.lru_cache(SESSIONS)
 def _node(
-    op_type: str, declared: tuple[Declared, ...], attributes: tuple[tuple[str, Any], ...], results: int
+    op_type: str,
+    declared: tuple[Declared, ...],
+    attributes: tuple[tuple[str, Any], ...],
+    results: int,
+    around: tuple[tuple[str, str, int], ...],
 ) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
     import onnxruntime
 
     names = ["" if one is None else f"i{place}" for place, one in enumerate(declared)]
     outputs = [f"o{index}" for index in range(results)]
-    node = onnx.helper.make_node(op_type, names, outputs, **dict(attributes))
+    node = onnx.helper.make_node(
+        op_type, names, outputs, **{name: _attribute(name, value) for name, value in attributes}
+    )
     graph = onnx.helper.make_graph(
         [node],
         "node",
@@ -83,6 +109,10 @@ def _node(
             onnx.helper.make_tensor_value_info(name, ELEMENT_TYPES[one[0]], [None] * one[1])
             for name, one in zip(names, declared, strict=True)
             if isinstance(one, tuple)
+        ]
+        + [
+            onnx.helper.make_tensor_value_info(name, ELEMENT_TYPES[dtype], [None] * rank)
+            for name, dtype, rank in around
         ],
         [onnx.helper.make_empty_tensor_value_info(name) for name in outputs],
         [

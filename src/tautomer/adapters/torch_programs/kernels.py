@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import types
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -51,7 +52,8 @@ class TorchKernels:
         """The results of an operator on tensors and attributes."""
         names = {name: DTYPES[value] if isinstance(value, DtypeName) else value for name, value in bound.items()}
         with torch.no_grad():  # some kernels are others where gradients may be wanted
-            made = eval(compiled(specification.expression), _GLOBALS, names)
+            # One scope, since the bodies of functions (branches and loops) do not see the local names of an evaluation.
+            made = eval(compiled(specification.expression), {**_GLOBALS, **names})
         return tuple(made) if isinstance(made, tuple | list) else (made,)
 
 
@@ -61,4 +63,17 @@ def compiled(expression: str) -> Any:
     return compile(expression, f"<{expression}>", "eval")
 
 
-_GLOBALS = {"torch": torch, "F": torch.nn.functional}
+def _branch(chosen: Any, first: Callable[..., Any], second: Callable[..., Any], operands: Sequence[Any]) -> Any:
+    """What torch.cond documents that it computes; called eagerly, that one compiles the branches first."""
+    return first(*operands) if chosen else second(*operands)
+
+
+def _loop(holds: Callable[..., Any], body: Callable[..., Any], carried: Sequence[Any]) -> Any:
+    """What torch.while_loop documents that it computes; called eagerly, that one compiles the body first."""
+    while holds(*carried):
+        carried = body(*carried)
+    return carried
+
+
+_EAGER = types.SimpleNamespace(**{**vars(torch), "cond": _branch, "while_loop": _loop})
+_GLOBALS = {"torch": _EAGER, "F": torch.nn.functional}

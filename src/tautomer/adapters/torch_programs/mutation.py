@@ -295,8 +295,8 @@ class Mutator:
                 name: [looked_up(part) for part in one] if isinstance(one, list) else looked_up(one)
                 for name, one in names.items()
             }
-            scope = {"torch": torch, "F": torch.nn.functional}
-            return eval(compiled(specification.expression), scope, {**given, **attributes})
+            scope = {"torch": torch, "F": torch.nn.functional, **given, **attributes}
+            return eval(compiled(specification.expression), scope)
 
         return specification, evaluated, tensors
 

@@ -22,7 +22,7 @@ from tautomer.checking.findings import source_failed
 from tautomer.checking.formats import RangeReport
 from tautomer.checking.one_check import CheckedRun, Silent, environment, finished
 from tautomer.checking.onnx_models import judged_among_themselves, unconverted
-from tautomer.checking.onnx_modules import written_out
+from tautomer.checking.onnx_modules import ModuleEndedError, written_out
 from tautomer.checking.pair_report import Besides, measured_besides, outcome_fields, pair_fields
 from tautomer.checking.pipeline import run_runtime
 from tautomer.checking.progress import Listener
@@ -31,7 +31,7 @@ from tautomer.checking.sources import SourceFile, recognise, resolve_runtimes, s
 from tautomer.checking.verdicts import values_of
 from tautomer.errors import InternalError, MisuseError, NotInstalledError
 from tautomer.execution import Pool, Runner, RunStore
-from tautomer.model import ArtifactKind, CheckReport, CheckSettings, Outcome, Report
+from tautomer.model import ArtifactKind, Attempt, CheckReport, CheckSettings, Outcome, Report
 
 
 def run_comparison(
@@ -61,14 +61,19 @@ def run_comparison(
     store = RunStore(settings.run_dir)
     with store.create(f"{reference.stem} {judged.stem}") as folder, contextlib.ExitStack() as own:
         bench = Bench(own.enter_context(Pool()) if runner is None else runner, settings.limits, folder)
-        built = [written_out(bench, file, seed=settings.seed) for file in files]
-        samples = samples or next((sample_files(made) for _, made in built if made is not None), [])
-        first, second = (Artefact.of(file, settings, samples) for file, _ in built)
+        hearer = listener or Silent()
         try:
-            one = _Comparison(bench, first, second, settings, listener or Silent())
-            reports = one.reports(runtimes, samples)
-        finally:
-            values_of.cache_clear()
+            built = [written_out(bench, file, seed=settings.seed) for file in files]
+        except ModuleEndedError as ended:
+            first, second = (Artefact.of(file, settings, samples) for file in files)
+            reports = _Comparison(bench, first, second, settings, hearer).of_one_that_ended(runtimes, ended.attempt)
+        else:
+            samples = samples or next((sample_files(made) for _, made in built if made is not None), [])
+            first, second = (Artefact.of(file, settings, samples) for file, _ in built)
+            try:
+                reports = _Comparison(bench, first, second, settings, hearer).reports(runtimes, samples)
+            finally:
+                values_of.cache_clear()
         report = CheckReport(
             run_id=folder.id,
             tautomer_version=version("tautomer"),
@@ -134,7 +139,7 @@ class _Comparison:
 
     def reports(self, runtimes: Sequence[Adapter], samples: Sequence[Path]) -> list[Report]:
         """One report a runtime, or one where the judged artefact runs in PyTorch."""
-        names = [runtime.name for runtime in runtimes] if self._judged.runs_in_runtimes else [RUNTIME]
+        names = self._names(runtimes)
         try:
             for artefact in (self._reference, self._judged):
                 registry.require(artefact.file.adapter)
@@ -149,8 +154,7 @@ class _Comparison:
             if not failed_to_answer(source.attempt):
                 said = f"the reference's task failed: {describe(source.attempt)}. Log:\n"
                 raise InternalError("TA900", said + source.attempt.log.read_text())
-            failed = outcome_fields([source_failed(source.attempt, log)], [])
-            return [self._report(name, log=log, **failed) for name in names]
+            return self.of_one_that_ended(runtimes, source.attempt)
         source = traced(self._bench, self._reference, self._judged, source)
         source = self._answered_by_a_runtime(source, runtimes)
         if not source.truth or not source.truth.output_paths:
@@ -159,6 +163,15 @@ class _Comparison:
         if self._judged.runs_in_runtimes:
             return self._in_runtimes(source, runtimes)
         return [self._in_torch(source, answered.judged)]
+
+    def of_one_that_ended(self, runtimes: Sequence[Adapter], attempt: Attempt) -> list[Report]:
+        """The reports where one of the two took its worker down before it answered."""
+        log = str(self._bench.run_folder.final(attempt.log))
+        failed = outcome_fields([source_failed(attempt, log)], [])
+        return [self._report(name, log=log, **failed) for name in self._names(runtimes)]
+
+    def _names(self, runtimes: Sequence[Adapter]) -> list[str]:
+        return [runtime.name for runtime in runtimes] if self._judged.runs_in_runtimes else [RUNTIME]
 
     def _report(self, runtime: str, **fields: Any) -> Report:
         return Report(model=self._reference.name, converter=None, runtime=runtime, links=[self._judged.name], **fields)

@@ -100,7 +100,7 @@ def unbound() -> Rule:
 
 
 def sliced(*, steps: bool = True) -> Rule:
-    """`x -> x[..., start:stop:step, ...]` along one axis.
+    """`x -> x[..., start:stop:step, ...]` along one axis, of which it leaves something out.
 
     Binds `where`, which is a subscript, and its parts: `axis`, `start`, `stop`, `step` and `length`.
     """
@@ -115,6 +115,8 @@ def sliced(*, steps: bool = True) -> Rule:
         stop = draw.between(start + 1, int(size))
         step = draw.pick((1, 1, 2)) if steps else 1
         length = (stop - start + step - 1) // step
+        if length == size:
+            return None  # nothing is cut: PyTorch's graph has another operator for that
         own = slice(start, stop, step) if step > 1 else slice(start, stop)
         where = Subscript((*(slice(None),) * index, own))
         bound = {"where": where, "axis": index, "start": start, "stop": stop, "step": step, "length": length}

@@ -56,3 +56,13 @@ def first_result(rule: Rule) -> Rule:
         return None if application is None else dataclasses.replace(application, results=application.results[:1])
 
     return dataclasses.replace(rule, apply=apply)
+
+
+def twice(rule: Rule) -> Rule:
+    """The rule for an expression that gives two values of its result's type."""
+
+    def apply(scope: Scope, x: Operand) -> Application | None:
+        application = rule.apply(scope, x)
+        return None if application is None else dataclasses.replace(application, results=application.results * 2)
+
+    return dataclasses.replace(rule, apply=apply)

@@ -10,7 +10,6 @@ NEWER = "it came after this opset"
 RANDOM = "its results are random: there is no function to compare"
 TRAINING = "a loss of training"
 STRINGS = "its elements are strings"
-BRANCHES = "its attribute is a graph: control flow"
 CONTAINERS = "it takes or gives a sequence or an optional, and values of a generated model are tensors"
 UNSIZED = "how many elements its result has depends on values, and a generated model's shapes depend on shapes alone"
 UNMOVED = "its result depends on the shape of its input alone, so that nothing that the inputs hold moves it"
@@ -26,7 +25,6 @@ ABSENT: Mapping[str, str] = {
     ),
     **dict.fromkeys(("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"), TRAINING),
     **dict.fromkeys(("RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit"), STRINGS),
-    **dict.fromkeys(("If", "Loop", "Scan", "SequenceMap"), BRANCHES),
     **dict.fromkeys(
         (
             "ConcatFromSequence",
@@ -39,6 +37,7 @@ ABSENT: Mapping[str, str] = {
             "SequenceErase",
             "SequenceInsert",
             "SequenceLength",
+            "SequenceMap",
             "SplitToSequence",
         ),
         CONTAINERS,

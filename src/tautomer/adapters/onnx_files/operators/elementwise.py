@@ -114,6 +114,18 @@ BINARY: tuple[Specification, ...] = (
     operator("Mod(x, y, fmod=1)", broadcasting(), (*FLOATING, *WHOLE), name="Mod as in C", decides=True, y=NOT_ZERO),
     operator("Pow(x, y)", broadcasting(), x=POSITIVE, y=Domain(-3, 3)),
     operator("Pow(x, y)", led(dtype="int64"), (*FLOATING, "int64", "int32"), name="Pow of integers", y=Domain(0, 3)),
+    operator(
+        "Pow(x, y)", led(dtype="float32"), ("float64", "float16"), name="Pow by float32", x=POSITIVE, y=Domain(-3, 3)
+    ),
+    operator(
+        "Pow(x, y)",
+        led(dtype="float32"),
+        ("int64", "int32"),
+        name="Pow of integers by float32",
+        decides=True,
+        x=Domain(1.0, 9.0),
+        y=Domain(0.2, 2.5),
+    ),
     operator("Equal(x, y)", broadcasting(result="bool"), (*WHOLE, "bool")),
     operator("Less(x, y)", broadcasting(result="bool"), ARITHMETIC, decides=True),
     operator("LessOrEqual(x, y)", broadcasting(result="bool"), ARITHMETIC, decides=True),

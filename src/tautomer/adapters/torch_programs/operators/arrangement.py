@@ -8,8 +8,8 @@ from tautomer.synthesis.rules import arrangement as moves
 from tautomer.synthesis.rules import cutting, selection
 from tautomer.synthesis.tensor_types import FLOATS, NUMBERS
 
-SINGLE = ("float32", "float64")
-COMMON = ("float32", "float64", "int64", "int32", "bool")
+ACCUMULATED = (*FLOATS, "int64", "int32")
+COMMON = (*FLOATS, "int64", "int32", "bool")
 
 SHAPES: tuple[Specification, ...] = (
     operator("torch.reshape(x, sizes)", moves.reshaped(), ANY),
@@ -42,7 +42,7 @@ SHAPES: tuple[Specification, ...] = (
         operator(
             f'F.pad(x, pairs, mode="{mode}")',
             cutting.padded(mode=mode, last_axes=(0, 0, 1, 1, 2, 3) if mode != "circular" else (0, 0, 0, 1, 2, 3)),
-            SINGLE,
+            FLOATS,
             name=f"F.pad {mode}",
         )
         for mode in ("reflect", "replicate", "circular")
@@ -61,17 +61,17 @@ INDICES: tuple[Specification, ...] = (
     operator("torch.take_along_dim(x, index, axis)", selection.gathered_elements(), ANY),
     operator("torch.index_select(x, axis, index)", selection.gathered(index_ranks=(1,)), ANY),
     operator("torch.scatter(x, axis, index, source)", selection.scattered_elements(), ANY),
-    operator("torch.scatter_add(x, axis, index, source)", selection.accumulated_elements(), (*SINGLE, "int64")),
+    operator("torch.scatter_add(x, axis, index, source)", selection.accumulated_elements(), ACCUMULATED),
     *(
         operator(
             f'torch.scatter_reduce(x, axis, index, source, "{reduce}")',
             selection.accumulated_elements(),
-            SINGLE,
+            ACCUMULATED,
             name=f"torch.scatter_reduce {reduce}",
         )
         for reduce in ("sum", "amax", "amin", "mean", "prod")
     ),
-    operator("torch.index_add(x, axis, index, source)", selection.added_slices(), (*SINGLE, "int64")),
+    operator("torch.index_add(x, axis, index, source)", selection.added_slices(), ACCUMULATED),
     operator(
         "F.embedding(index, weight)",
         selection.looked_up(index="index"),

@@ -12,7 +12,9 @@ from tautomer.synthesis.rules.reductions import along, reduction, top
 from tautomer.synthesis.tensor_types import FLOATS, NUMBERS
 
 SINGLE = ("float32", "float64")
-BROAD = ("float32", "float64", "int64", "int32")
+BROAD = (*SINGLE, "float16", "int64", "int32")
+SORTED = (*SINGLE, "float16")
+MULTIPLIED = (*FLOATS, "int64", "int32")
 SMALL = Domain(-1.5, 1.5)
 
 
@@ -100,44 +102,44 @@ ALONG: tuple[Specification, ...] = (
         "torch.cumsum(x, dim=axis)", along(result="int64"), ("int64", "int32", "bool"), name="torch.cumsum of integers"
     ),
     operator("torch.cumprod(x, dim=axis)", along(), x=SMALL),
-    operator("torch.logcumsumexp(x, dim=axis)", along(), SINGLE),
-    operator("torch.cummax(x, dim=axis)", along(results=(None, "int64"), least=2), SINGLE, decides=True),
+    operator("torch.logcumsumexp(x, dim=axis)", along(), FLOATS),
+    operator("torch.cummax(x, dim=axis)", along(results=(None, "int64"), least=2), FLOATS, decides=True),
     operator(
         "torch.sort(x, dim=axis, descending=descending)",
         along(results=(None, "int64"), least=2, attributes=lambda draw, type_: {"descending": draw.chance(0.5)}),
-        SINGLE,
+        SORTED,
         decides=True,
     ),
-    operator("torch.argsort(x, dim=axis)", along(result="int64", least=2), SINGLE, decides=True),
-    operator("torch.topk(x, k, dim=axis, largest=largest)", top(), SINGLE, decides=True),
+    operator("torch.argsort(x, dim=axis)", along(result="int64", least=2), SORTED, decides=True),
+    operator("torch.topk(x, k, dim=axis, largest=largest)", top(), SORTED, decides=True),
 )
 
 PRODUCTS: tuple[Specification, ...] = (
-    operator("torch.matmul(x, y)", matrix_product(), SINGLE),
-    operator("torch.mm(x, y)", exact_product((2, 2)), SINGLE),
-    operator("torch.bmm(x, y)", exact_product((3, 3)), SINGLE),
-    operator("torch.mv(x, y)", exact_product((2, 1)), SINGLE),
-    operator("torch.dot(x, y)", exact_product((1, 1)), SINGLE),
-    operator("torch.outer(x, y)", outer_product(), SINGLE),
-    operator("torch.addmm(z, x, y)", exact_product((2, 2), third="z"), SINGLE),
-    operator("torch.baddbmm(z, x, y)", exact_product((3, 3), third="z"), SINGLE),
-    operator("F.linear(x, weight, bias)", dense(), SINGLE),
-    operator("F.linear(x, weight)", dense(bias=False), SINGLE, name="F.linear without bias"),
+    operator("torch.matmul(x, y)", matrix_product(), MULTIPLIED),
+    operator("torch.mm(x, y)", exact_product((2, 2)), MULTIPLIED),
+    operator("torch.bmm(x, y)", exact_product((3, 3)), MULTIPLIED),
+    operator("torch.mv(x, y)", exact_product((2, 1)), MULTIPLIED),
+    operator("torch.dot(x, y)", exact_product((1, 1)), MULTIPLIED),
+    operator("torch.outer(x, y)", outer_product(), MULTIPLIED),
+    operator("torch.addmm(z, x, y)", exact_product((2, 2), third="z"), MULTIPLIED),
+    operator("torch.baddbmm(z, x, y)", exact_product((3, 3), third="z"), MULTIPLIED),
+    operator("F.linear(x, weight, bias)", dense(), MULTIPLIED),
+    operator("F.linear(x, weight)", dense(bias=False), MULTIPLIED, name="F.linear without bias"),
     operator(
         "torch.einsum(equation, x, y)",
         einstein(("ij,jk->ik", "ij,kj->ik", "ij,ij->ij", "ij,ik->jk", "ij,j->i"), 2),
-        SINGLE,
+        MULTIPLIED,
     ),
     operator(
         "torch.einsum(equation, x, y)",
         einstein(("bij,bjk->bik", "bij,bkj->bik", "bij,kj->bik", "bij,bj->bi"), 3),
-        SINGLE,
+        MULTIPLIED,
         name="torch.einsum of rank 3",
     ),
     operator(
         "torch.einsum(equation, x, y)",
         einstein(("bhqd,bhkd->bhqk", "bhqk,bhkd->bhqd", "bqhd,bkhd->bhqk"), 4),
-        SINGLE,
+        MULTIPLIED,
         name="torch.einsum of rank 4",
     ),
 )

@@ -8,7 +8,9 @@ from typing import Any
 from tautomer.adapters.torch_programs.operators.entry import ANY, BITS, SIGNED, operator
 from tautomer.synthesis import Domain, Draw, Specification, TensorType
 from tautomer.synthesis.rules.elementwise import broadcasting, cast, elementwise
+from tautomer.synthesis.rules.promotion import promoting
 from tautomer.synthesis.rules.selection import masked, sorted_places
+from tautomer.synthesis.rules.whole_tensors import led
 from tautomer.synthesis.tensor_types import FLOATS, INTEGERS, NOT_ZERO, NUMBERS, POSITIVE
 
 SINGLE = ("float32", "float64")
@@ -30,6 +32,10 @@ def _bounds(draw: Draw, type_: TensorType) -> Mapping[str, Any]:
 
 def _exponent(draw: Draw, type_: TensorType) -> Mapping[str, Any]:
     return {"exponent": draw.pick((2, 3)) if type_.dtype in INTEGERS else draw.pick((2, 3, 0.5, 1.5, -1.0, 2.5))}
+
+
+def _fraction(draw: Draw, type_: TensorType) -> Mapping[str, Any]:
+    return {"number": draw.between(0, 2) + draw.number(0.2, 0.8)}
 
 
 UNIT = Domain(-0.95, 0.95)
@@ -64,10 +70,10 @@ UNARY: tuple[Specification, ...] = (
     operator("torch.atanh(x)", elementwise(), x=UNIT),
     operator("torch.erf(x)", elementwise()),
     operator("torch.erfc(x)", elementwise()),
-    operator("torch.erfinv(x)", elementwise(), SINGLE, x=UNIT),
-    operator("torch.lgamma(x)", elementwise(), SINGLE, x=POSITIVE),
-    operator("torch.digamma(x)", elementwise(), SINGLE, x=POSITIVE),
-    operator("torch.sinc(x)", elementwise(), SINGLE),
+    operator("torch.erfinv(x)", elementwise(), x=UNIT),
+    operator("torch.lgamma(x)", elementwise(), x=POSITIVE),
+    operator("torch.digamma(x)", elementwise(), x=POSITIVE),
+    operator("torch.sinc(x)", elementwise()),
     operator("torch.logit(x)", elementwise(), x=Domain(0.05, 0.95)),
     operator("torch.sigmoid(x)", elementwise()),
     operator("torch.relu(x)", elementwise()),
@@ -77,7 +83,7 @@ UNARY: tuple[Specification, ...] = (
     operator("torch.trunc(x)", elementwise(), decides=True),
     operator("torch.frac(x)", elementwise(), decides=True),
     operator("torch.deg2rad(x)", elementwise()),
-    operator("torch.logical_not(x)", elementwise("bool"), ANY, decides=True),
+    operator("torch.logical_not(x)", elementwise("bool"), BITS),
     operator("torch.bitwise_not(x)", elementwise(), BITS),
     operator("torch.nan_to_num(x)", elementwise()),
     operator("torch.clone(x)", elementwise(), ANY),
@@ -134,7 +140,7 @@ WITH_NUMBERS: tuple[Specification, ...] = (
     operator("torch.clamp_max(x, high)", elementwise(attributes=_bounds), SIGNED),
     operator("x > number", elementwise("bool", _scalar), NUMBERS, name="greater than number", decides=True, graph="gt"),
     operator("x == number", elementwise("bool", _scalar), INTEGERS, name="equal to number", graph="eq"),
-    operator("torch.bucketize(x, torch.tensor(boundaries), right=right)", sorted_places(), SINGLE, decides=True),
+    operator("torch.bucketize(x, torch.tensor(boundaries), right=right)", sorted_places(), FLOATS, decides=True),
 )
 
 BINARY: tuple[Specification, ...] = (
@@ -159,11 +165,11 @@ BINARY: tuple[Specification, ...] = (
     operator("torch.minimum(x, y)", broadcasting(), NUMBERS),
     operator("torch.fmax(x, y)", broadcasting(), NUMBERS),
     operator("torch.atan2(x, y)", broadcasting(), x=NOT_ZERO, y=NOT_ZERO, decides=True),
-    operator("torch.hypot(x, y)", broadcasting(), SINGLE),
+    operator("torch.hypot(x, y)", broadcasting()),
     operator("torch.copysign(x, y)", broadcasting(), y=NOT_ZERO),
     operator("torch.xlogy(x, y)", broadcasting(), y=POSITIVE),
-    operator("torch.logaddexp(x, y)", broadcasting(), SINGLE),
-    operator("torch.logaddexp2(x, y)", broadcasting(), SINGLE),
+    operator("torch.logaddexp(x, y)", broadcasting()),
+    operator("torch.logaddexp2(x, y)", broadcasting()),
     operator("torch.eq(x, y)", broadcasting(result="bool"), BITS),
     operator("torch.ne(x, y)", broadcasting(result="bool"), BITS),
     operator("torch.lt(x, y)", broadcasting(result="bool"), NUMBERS, decides=True),
@@ -176,19 +182,42 @@ BINARY: tuple[Specification, ...] = (
     operator("torch.bitwise_and(x, y)", broadcasting(), BITS),
     operator("torch.bitwise_or(x, y)", broadcasting(), BITS),
     operator("torch.bitwise_xor(x, y)", broadcasting(), BITS),
-    operator("torch.bitwise_left_shift(x, y)", broadcasting(), ("int64", "int32"), y=Domain(0, 4)),
-    operator("torch.bitwise_right_shift(x, y)", broadcasting(), ("int64", "int32"), y=Domain(0, 4)),
+    operator("torch.bitwise_left_shift(x, y)", broadcasting(), INTEGERS, y=Domain(0, 4)),
+    operator("torch.bitwise_right_shift(x, y)", broadcasting(), INTEGERS, y=Domain(0, 4)),
+)
+
+PROMOTED: tuple[Specification, ...] = (
+    operator("torch.add(x, y)", promoting(), NUMBERS, name="torch.add of two dtypes"),
+    operator("torch.sub(x, y)", promoting(), SIGNED, name="torch.sub of two dtypes"),
+    operator("torch.mul(x, y)", promoting(), (*NUMBERS, "bool"), name="torch.mul of two dtypes"),
+    operator("torch.div(x, y)", promoting(), name="torch.div of two dtypes", y=NOT_ZERO),
+    operator("torch.maximum(x, y)", promoting(), NUMBERS, name="torch.maximum of two dtypes"),
+    operator("torch.pow(x, y)", promoting(others=INTEGERS), name="torch.pow of two dtypes", x=POSITIVE, y=Domain(0, 3)),
+    operator("torch.lt(x, y)", promoting(result="bool"), NUMBERS, name="torch.lt of two dtypes", decides=True),
+    operator("torch.ge(x, y)", promoting(result="bool"), NUMBERS, name="torch.ge of two dtypes", decides=True),
+    operator("torch.where(condition, x, y)", promoting(condition="condition"), ANY, name="torch.where of two dtypes"),
+    operator(
+        "x * number", elementwise("float32", _fraction), INTEGERS, name="multiply integers by fraction", graph="mul"
+    ),
+    operator("x - number", elementwise("float32", _fraction), INTEGERS, name="subtract fraction", graph="sub"),
+    operator("x >= number", elementwise("bool", _fraction), INTEGERS, name="integers at least fraction", graph="ge"),
+    operator(
+        "torch.where(condition, x, number)",
+        led("condition", dtype="bool", attributes=_scalar),
+        NUMBERS,
+        name="torch.where or number",
+    ),
 )
 
 OF_THREE: tuple[Specification, ...] = (
     operator(
         "torch.where(condition, x, y)", broadcasting("condition", "y", dtypes={"condition": "bool"}), (*NUMBERS, "bool")
     ),
-    operator("torch.lerp(x, y, weight)", broadcasting("y", "weight"), SINGLE),
+    operator("torch.lerp(x, y, weight)", broadcasting("y", "weight")),
     operator("torch.addcmul(x, y, z, value=value)", broadcasting("y", "z", attributes=_numbers(value=(-1, 1)))),
     operator("torch.addcdiv(x, y, z)", broadcasting("y", "z"), z=NOT_ZERO),
     operator("torch.clamp(x, y, z)", broadcasting("y", "z"), name="torch.clamp by tensors"),
-    operator("x.masked_fill(mask, value)", masked(), (*FLOATS, "int64"), name="Tensor.masked_fill"),
+    operator("x.masked_fill(mask, value)", masked(), NUMBERS, name="Tensor.masked_fill"),
 )
 
 CASTS: tuple[Specification, ...] = (
@@ -199,4 +228,4 @@ CASTS: tuple[Specification, ...] = (
     operator("x.to(dtype)", cast("bool"), INTEGERS, name="Tensor.to bool"),
 )
 
-OPERATORS = (*UNARY, *ACTIVATIONS, *WITH_NUMBERS, *BINARY, *OF_THREE, *CASTS)
+OPERATORS = (*UNARY, *ACTIVATIONS, *WITH_NUMBERS, *BINARY, *PROMOTED, *OF_THREE, *CASTS)

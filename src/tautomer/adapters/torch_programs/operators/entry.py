@@ -29,8 +29,10 @@ def operator(
         name: what it is called; None for what the expression calls.
         decides: whether a small change of an operand may change the result by a jump.
         graph: the ATen operator that `torch.export` writes for it, the last one of several; None for that of its name.
+            One of another namespace is named in full.
         domains: of operands, by name.
     """
     called = name or expression.partition("(")[0]
-    operator_of_graph = f"aten.{graph or called.partition(' ')[0].rpartition('.')[2]}"
+    found = graph or called.partition(" ")[0].rpartition(".")[2]
+    operator_of_graph = found if "." in found else f"aten.{found}"
     return Specification(called, expression, rule, dtypes, domains, decides, operator_of_graph)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from tautomer.adapters.torch_programs.operators import arrangement, axes, elementwise, layers
+from tautomer.adapters.torch_programs.operators import arrangement, axes, control_flow, elementwise, layers
 
-OPERATORS = (*elementwise.OPERATORS, *axes.OPERATORS, *layers.OPERATORS, *arrangement.OPERATORS)
+OPERATORS = (
+    *elementwise.OPERATORS,
+    *axes.OPERATORS,
+    *layers.OPERATORS,
+    *arrangement.OPERATORS,
+    *control_flow.OPERATORS,
+)
