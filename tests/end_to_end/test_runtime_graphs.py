@@ -1,4 +1,4 @@
-"""What a runtime's graph optimizations break is found in the graph that they make: nodes, operators, the user's line."""
+"""What a runtime's graph optimizations break is found in the graph they make: nodes, operators, the user's line."""
 
 from __future__ import annotations
 
