@@ -119,6 +119,23 @@ def test_coverage_is_a_share_with_an_exit_status(save, tmp_path, capsys, monkeyp
     assert "<polyline" in (tmp_path / "page.html").read_text()
 
 
+def test_a_module_that_builds_an_onnx_model_is_read_like_its_file(pool, tmp_path):
+    text = '<ir_version: 10, opset_import: ["" : 20]> g (float[2] x) => (float[2] y) { r = Relu (x) y = Exp (r) }'
+    lines = ("from onnx import parser", "def model():", f"    return parser.parse_model({text!r})")
+    for name, more in (
+        ("good", "def inputs():\n    return ([0.5, 1.0],)"),
+        ("bad", "def inputs():\n    import os; os._exit(3)"),
+    ):
+        (tmp_path / f"{name}.py").write_text("\n".join((*lines, more)), "utf-8")
+
+    read = read_models([str(tmp_path)], runner=pool, limits=Limits())
+
+    [model] = read.models
+    assert [node.operator for node in model.architecture.nodes] == ["Relu", "Exp"]
+    assert model.path == tmp_path / "good.py"
+    assert list(read.unread) == [str(tmp_path / "bad.py")]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -24,7 +24,7 @@ class ModuleEndedError(ModelFileError):
 
     def __init__(self, name: str, attempt: Attempt) -> None:
         said = f"{name} built no model: {describe(attempt)}."
-        super().__init__("TA118", said, f"`tautomer check {name}` reports it. Log: {attempt.log}")
+        super().__init__("TA118", said, f"`tautomer check {name}` reports it, with its log.")
         self.attempt = attempt
 
 

@@ -16,6 +16,7 @@ from tautomer.adapters import registry
 from tautomer.adapters.protocols import AdapterKind
 from tautomer.checking import run_check
 from tautomer.checking.attempts import Bench, describe
+from tautomer.checking.onnx_modules import written_out
 from tautomer.checking.signatures import signature_of
 from tautomer.checking.sources import recognise
 from tautomer.coverage.data_flow import operators_in
@@ -168,7 +169,7 @@ def _cut(
     bench: Bench, path: Path, parts: Sequence[Sequence[str]], settings: CheckSettings
 ) -> Sequence[Mapping[str, Any]]:
     """Have a worker cut parts out of a model; what it says of each."""
-    source = recognise(path, trust_pickle=settings.trust_pickle)
+    source, _ = written_out(bench, recognise(path, trust_pickle=settings.trust_pickle), seed=settings.seed)
     spec = {
         "path": str(source.path),
         "kind": str(source.kind),
