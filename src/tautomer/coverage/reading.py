@@ -182,7 +182,7 @@ class _Reading:
         self.heard(f"{found[0].name} and {len(found) - 1} more" if len(found) > 1 else found[0].name)
         adapter = registry.get(AdapterKind.SOURCE, "onnx")
         task = "tautomer.adapters.onnx_files.architecture:architectures"
-        attempt = self._run(adapter, task, {"paths": [str(one.path) for one in found]})
+        attempt = self._run(adapter, task, {"paths": [str(one.path) for one in found], "seed": self.seed})
         if not isinstance(attempt, Completed):
             if len(found) > 1:
                 alone = [self._onnx([one]) for one in found]
