@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +38,29 @@ several ways."""
 DYNAMIC_SAMPLES = 5
 """So many of these have a dynamic dimension, where there are as many."""
 
+EVIDENCE = 3
+"""So many samples without a certain way of writing an operator are taken to say that there is none."""
+
+DYNAMIC_AT_FIRST = 2
+"""So many samples with a dynamic dimension are read of every operator."""
+
 Heard = Callable[[str], None]
+
+
+class Manner(StrEnum):
+    """How an operator is applied in a sample; graphs may write it in another way for each."""
+
+    USUAL = "usual"
+    IDLE = "idle"
+    DYNAMIC = "dynamic"
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A sample that is to be read: an operator of the table, one of its signatures, and an application that has it."""
+    """A sample that is to be read: an entry of the table, a manner, a signature, an application that has it."""
 
     entry: int
+    manner: Manner
     signature: Signature
     application: Application
 
@@ -53,12 +70,22 @@ class Ways:
     """The ways in which graphs write one operator.
 
     Attributes:
-        seen: each piece with the signatures that it was seen for.
+        seen: each piece with the samples that it was seen in, by manner and ranks and by manner and dtypes.
+        read: how many samples were read of each manner and ranks, and of each manner and dtypes.
         samples: how many were read.
     """
 
-    seen: dict[Piece, list[Signature]] = field(default_factory=lambda: defaultdict(list))
+    seen: dict[Piece, set[tuple[Manner, object]]] = field(default_factory=lambda: defaultdict(set))
+    read: Counter[tuple[Manner, object]] = field(default_factory=Counter)
     samples: int = 0
+
+    def add(self, one: Chosen, piece: Piece | None) -> None:
+        """Remember a sample; without a piece where the graph leaves the operator out."""
+        self.samples += 1
+        keys = {(one.manner, one.signature.ranks), (one.manner, one.signature.dtypes)}
+        self.read.update(keys)
+        if piece is not None:
+            self.seen[piece] |= {(one.manner, None), *keys}
 
     @property
     def is_plain(self) -> bool:
@@ -68,24 +95,26 @@ class Ways:
     def assigned(self, found: Sequence[Signature]) -> Iterator[tuple[Piece, list[Signature]]]:
         """Each piece with the signatures that it is taken to be possible for.
 
-        That is all of them where there is one piece. Where there are several, a piece goes with a signature whose
-        ranks it was seen with, in whatever dtypes, and whose dtypes it was seen with, at whatever ranks; what was never
-        read of a signature excludes no piece.
+        That is all of them where there is one piece. Where there are several, it is those of whose ranks, and of whose
+        dtypes, `EVIDENCE` samples were not read without any of them having the piece, for a manner that it was seen in.
         """
-        if len(self.seen) == 1:
-            yield next(iter(self.seen)), list(found)
-            return
-        ranks = {piece: {one.ranks for one in seen} for piece, seen in self.seen.items()}
-        dtypes = {piece: {one.dtypes for one in seen} for piece, seen in self.seen.items()}
-        every_rank, every_dtype = set().union(*ranks.values()), set().union(*dtypes.values())
-        for piece in self.seen:
+        for piece, seen in self.seen.items():
+            if len(self.seen) == 1:
+                yield piece, list(found)
+                continue
+            manners = [one for one in Manner if (one, None) in seen]
             yield (
                 piece,
                 [
                     one
                     for one in found
-                    if (one.ranks in ranks[piece] or one.ranks not in every_rank)
-                    and (one.dtypes in dtypes[piece] or one.dtypes not in every_dtype)
+                    if any(
+                        all(
+                            (manner, key) in seen or self.read[manner, key] < EVIDENCE
+                            for key in (one.ranks, one.dtypes)
+                        )
+                        for manner in manners
+                    )
                 ],
             )
 
@@ -99,7 +128,8 @@ class FeasibleTable:
         sequences: the automaton.
         unread: operators that no sample could be read of, with the reason.
         samples: how many were read.
-        several: operators that become several nodes.
+        several: names of those that become several nodes.
+        operators_of: by an operator's name in the table, the operators of its nodes.
     """
 
     framework: str
@@ -107,6 +137,7 @@ class FeasibleTable:
     unread: Mapping[str, str]
     samples: int
     several: tuple[str, ...]
+    operators_of: Mapping[str, frozenset[str]]
 
 
 def framework_of(argument: str) -> str | None:
@@ -167,6 +198,10 @@ def feasible_table(
             for one, seen in zip(table, ways, strict=True)
             if any(len(piece.operators) > 1 for piece in seen.seen)
         ),
+        {
+            one.name: frozenset(operator for piece in seen.seen for operator in piece.operators)
+            for one, seen in zip(table, ways, strict=True)
+        },
     )
 
 
@@ -184,34 +219,39 @@ def _named(framework: str) -> str:
 
 
 def _first(entry: int, found: Signatures) -> Iterator[Chosen]:
-    """One sample for each rank of the largest operand, dtypes in turn, and one with a dynamic dimension."""
+    """One sample for each rank of the largest operand, dtypes in turn, and some with a dynamic dimension or idle."""
+    yield from _one_a_rank(entry, Manner.USUAL, found.found)
+    yield from _one_a_rank(entry, Manner.IDLE, found.idle)
+    yield from itertools.islice(_one_a_rank(entry, Manner.DYNAMIC, found.dynamic), DYNAMIC_AT_FIRST)
+
+
+def _one_a_rank(entry: int, manner: Manner, found: Mapping[Signature, Sequence[Application]]) -> Iterator[Chosen]:
     by_rank: dict[int, list[Signature]] = defaultdict(list)
-    for signature, applications in found.found.items():
+    for signature, applications in found.items():
         if applications:
             by_rank[max(one.rank for one in signature.slots if one.is_open)].append(signature)
     for number, several in enumerate(by_rank.values()):
         signature = several[number * 7 % len(several)]
-        yield Chosen(entry, signature, found.found[signature][0])
-    for signature, applications in list(found.dynamic.items())[:1]:
-        yield Chosen(entry, signature, applications[0])
+        yield Chosen(entry, manner, signature, found[signature][number % len(found[signature])])
 
 
 def _more(entry: int, found: Signatures) -> Iterator[Chosen]:
     """Samples that between them have every combination of ranks, and of dtypes, as far as there is room."""
-    yield from _covering(entry, found.found, MOST_SAMPLES - DYNAMIC_SAMPLES)
-    yield from _covering(entry, found.dynamic, DYNAMIC_SAMPLES)
+    yield from _covering(entry, Manner.USUAL, found.found, MOST_SAMPLES - DYNAMIC_SAMPLES)
+    yield from _covering(entry, Manner.DYNAMIC, found.dynamic, DYNAMIC_SAMPLES)
 
 
-def _covering(entry: int, found: Mapping[Signature, Sequence[Application]], most: int) -> Iterator[Chosen]:
-    met: dict[object, int] = defaultdict(int)
+def _covering(
+    entry: int, manner: Manner, found: Mapping[Signature, Sequence[Application]], most: int
+) -> Iterator[Chosen]:
+    met: Counter[object] = Counter()
     every = [(signature, one) for signature, applications in found.items() for one in applications]
     for _ in range(min(most, len(every))):
         # The least known ranks and dtypes first; attributes differ among the applications of one signature.
         chosen = min(range(len(every)), key=lambda one: met[every[one][0].ranks] + met[every[one][0].dtypes])
         signature, application = every.pop(chosen)
-        met[signature.ranks] += 1
-        met[signature.dtypes] += 1
-        yield Chosen(entry, signature, application)
+        met.update((signature.ranks, signature.dtypes))
+        yield Chosen(entry, manner, signature, application)
 
 
 @dataclass(slots=True)
@@ -264,8 +304,7 @@ class _Samples:
                 reason = architecture.notes[0] if architecture is not None else read.unread.get(str(folder / file), "")
                 refused.append((group, reason))
                 continue
-            for one in group:
-                self.ways[one.entry].samples += 1
-            for place, piece in pieces_of(architecture, samples, program.nodes):
-                self.ways[group[place].entry].seen[piece].append(group[place].signature)
+            found = dict(pieces_of(architecture, samples, program.nodes))
+            for place, one in enumerate(group):
+                self.ways[one.entry].add(one, found.get(place))
         return refused

@@ -90,6 +90,8 @@ class Signatures:
         specification: of the operator.
         found: each signature with a few applications that have it.
         dynamic: signatures with applications to tensors whose first dimension is dynamic.
+        idle: applications that leave the type of the first operand as it is, of an operator that may also change it: a
+            framework may write these down in another way, or leave them out.
         declared_only: kinds of first operand and result that the rule says are possible and that were never drawn.
         undeclared: kinds of first operand and result that were drawn and that the rule does not say.
     """
@@ -97,6 +99,7 @@ class Signatures:
     specification: Specification
     found: dict[Signature, list[Application]] = field(default_factory=dict)
     dynamic: dict[Signature, list[Application]] = field(default_factory=dict)
+    idle: dict[Signature, list[Application]] = field(default_factory=dict)
     declared_only: set[tuple[Kind, Kind]] = field(default_factory=set)
     undeclared: set[tuple[Kind, Kind]] = field(default_factory=set)
 
@@ -127,18 +130,27 @@ def _of_anchor(made: Signatures, anchor: Kind, most: int) -> None:
     seen: set[Kind] = set()
     draw = _Even(0)
     wait = LEAST_DRAWS
+    idle: dict[Signature, list[Application]] = {}
+    changes = False
     for number in range(most):
         if wait <= 0 and declared <= seen:
             break
         wait -= 1
-        application = _drawn(specification, draw, anchor, _shape(specification, draw, anchor[1], number))
+        first = TensorType(anchor[0], _shape(specification, draw, anchor[1], number))
+        application = _drawn(specification, draw, first)
         if application is None:
             continue
         signature = _signature(application)
+        if application.results[0] != first:
+            changes = True
+        else:
+            _remember(idle, signature, application)
         if signature not in made.found:
             wait = LEAST_DRAWS
         _remember(made.found, signature, application)
         seen.update(signature.results)
+    if changes:
+        made.idle |= idle
     made.declared_only |= {(anchor, kind) for kind in declared - seen} if seen else set()
     made.undeclared |= {(anchor, kind) for kind in seen - declared}
 
@@ -148,7 +160,7 @@ def _dynamic(made: Signatures, anchor: Kind) -> None:
     draw = _Even(1)
     for number in range(DYNAMIC_DRAWS):
         shape = (SYMBOL, *_shape(made.specification, draw, anchor[1], number)[1:])
-        application = _drawn(made.specification, draw, anchor, shape)
+        application = _drawn(made.specification, draw, TensorType(anchor[0], shape))
         if application is None:
             continue
         given = [size for _, one in _operands(application) for size in one.type.shape if is_dynamic(size)]
@@ -165,8 +177,7 @@ def _remember(found: dict[Signature, list[Application]], signature: Signature, a
         kept.append(application)
 
 
-def _drawn(specification: Specification, draw: Draw, anchor: Kind, shape: tuple[int, ...]) -> Application | None:
-    first = TensorType(anchor[0], shape)
+def _drawn(specification: Specification, draw: Draw, first: TensorType) -> Application | None:
     value = _value(specification.rule.anchor, first, specification.domain(specification.rule.anchor))
     application = specification.rule.apply(_Offering(draw, specification, first), value)
     return application if application is not None and _fits(application) else None
