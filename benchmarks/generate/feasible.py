@@ -31,6 +31,9 @@ STEPS = (200, 1000, 2000)
 TRIES = 40
 """So many models are begun for each pair of entries of the table that a sequence may be made of."""
 
+SEEDS = 8
+"""So many of them before what came of it is read."""
+
 KERNELS = {
     "torch": ("tautomer.adapters.torch_programs", "kernels", "TorchKernels"),
     "tensorflow": ("tautomer.adapters.tf_programs", "kernels", "TensorFlowKernels"),
@@ -117,7 +120,7 @@ def prove(table: FeasibleTable, count: int, seed: int, pool: Pool) -> None:
             entries[operator].append(one)
     wanted = table.sequences.drawn(2, count, seed)
     left = dict.fromkeys(wanted, "no model of two operators could be grown")
-    for begin in range(0, TRIES, 8):
+    for begin in range(0, TRIES, SEEDS):
         with tempfile.TemporaryDirectory() as folder:
             for number, sequence in enumerate(left):
                 words = sequence.split()
@@ -127,7 +130,7 @@ def prove(table: FeasibleTable, count: int, seed: int, pool: Pool) -> None:
             read = read_models([folder], runner=pool, limits=Limits(600.0)).models
         found = {item for one in read for item in coverage_of(one.architecture).items["sequences_2"]}
         left = {one: reason for one, reason in left.items() if one not in found}
-        print(f"{count - len(left)} of {count} grown after {begin + 8} seeds", flush=True)
+        print(f"{count - len(left)} of {count} grown after {begin + SEEDS} seeds", flush=True)
         if not left:
             break
     for sequence in left:
@@ -138,15 +141,12 @@ def grown(kernels: Any, firsts: list[Specification], seconds: list[Specification
     """Models of two operators, one that reads the other; few of them, for each is read."""
     for first in firsts[:6]:
         for second in seconds[:6]:
-            kept = 0
-            for seed in range(begin, begin + 8):
+            for seed in range(begin, begin + SEEDS):
                 request = Request(nodes=2, dtypes=dict.fromkeys(ALL, 1.0), inputs=4)
                 program = Growth(kernels, Pair(first, second), request, seed).grow()
                 if program is not None and set(program.nodes[1].operands()) & set(program.nodes[0].results):
                     yield program
-                    kept += 1
-                    if kept == 2:
-                        break
+                    break
 
 
 if __name__ == "__main__":
