@@ -38,6 +38,9 @@ several ways."""
 DYNAMIC_SAMPLES = 5
 """So many of these have a dynamic dimension, where there are as many."""
 
+LARGE_SAMPLES = 3
+"""So many more have many elements."""
+
 EVIDENCE = 3
 """So many samples without a certain way of writing an operator are taken to say that there is none."""
 
@@ -53,6 +56,7 @@ class Manner(StrEnum):
     USUAL = "usual"
     IDLE = "idle"
     DYNAMIC = "dynamic"
+    LARGE = "large"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +223,11 @@ def _named(framework: str) -> str:
 
 
 def _first(entry: int, found: Signatures) -> Iterator[Chosen]:
-    """One sample for each rank of the largest operand, dtypes in turn, and some with a dynamic dimension or idle."""
+    """One sample for each rank of the largest operand, dtypes in turn, and some that are idle, dynamic or large."""
     yield from _one_a_rank(entry, Manner.USUAL, found.found)
     yield from _one_a_rank(entry, Manner.IDLE, found.idle)
     yield from itertools.islice(_one_a_rank(entry, Manner.DYNAMIC, found.dynamic), DYNAMIC_AT_FIRST)
+    yield from itertools.islice(_one_a_rank(entry, Manner.LARGE, found.large), 1)
 
 
 def _one_a_rank(entry: int, manner: Manner, found: Mapping[Signature, Sequence[Application]]) -> Iterator[Chosen]:
@@ -239,6 +244,7 @@ def _more(entry: int, found: Signatures) -> Iterator[Chosen]:
     """Samples that between them have every combination of ranks, and of dtypes, as far as there is room."""
     yield from _covering(entry, Manner.USUAL, found.found, MOST_SAMPLES - DYNAMIC_SAMPLES)
     yield from _covering(entry, Manner.DYNAMIC, found.dynamic, DYNAMIC_SAMPLES)
+    yield from _covering(entry, Manner.LARGE, found.large, LARGE_SAMPLES)
 
 
 def _covering(

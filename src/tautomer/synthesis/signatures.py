@@ -31,6 +31,9 @@ CANDIDATES = 60
 DYNAMIC_DRAWS = 6
 """So many applications are drawn for each kind of first operand with a dynamic dimension."""
 
+LARGE = ((), (1024,), (32, 32), (8, 16, 8), (4, 8, 8, 4), (4, 4, 4, 4, 4))
+"""Shapes by rank."""
+
 WITNESSES = 3
 """So many applications with different attributes are kept of each signature."""
 
@@ -90,6 +93,7 @@ class Signatures:
         specification: of the operator.
         found: each signature with a few applications that have it.
         dynamic: signatures with applications to tensors whose first dimension is dynamic.
+        large: signatures with applications to tensors of many elements, of which frameworks keep no constants.
         idle: applications that leave the type of the first operand as it is, of an operator that may also change it: a
             framework may write these down in another way, or leave them out.
         declared_only: kinds of first operand and result that the rule says are possible and that were never drawn.
@@ -99,6 +103,7 @@ class Signatures:
     specification: Specification
     found: dict[Signature, list[Application]] = field(default_factory=dict)
     dynamic: dict[Signature, list[Application]] = field(default_factory=dict)
+    large: dict[Signature, list[Application]] = field(default_factory=dict)
     idle: dict[Signature, list[Application]] = field(default_factory=dict)
     declared_only: set[tuple[Kind, Kind]] = field(default_factory=set)
     undeclared: set[tuple[Kind, Kind]] = field(default_factory=set)
@@ -113,6 +118,7 @@ def signatures(specification: Specification, *, most: int = MOST_DRAWS) -> Signa
                 _of_anchor(made, (dtype, rank), most)
                 if rank:
                     _dynamic(made, (dtype, rank))
+                    _large(made, (dtype, rank))
     for (dtype, rank), kind in made.declared_only if _is_unary(made) else ():
         slot = Slot(specification.rule.anchor, dtype, rank, is_open=True)
         made.found.setdefault(Signature(frozenset((slot,)), (kind,)), [])
@@ -168,6 +174,15 @@ def _dynamic(made: Signatures, anchor: Kind) -> None:
             signature = _signature(application)
             _remember(made.dynamic, signature, application)
             made.found.setdefault(signature, [])
+
+
+def _large(made: Signatures, anchor: Kind) -> None:
+    """Applications to tensors of 1024 elements."""
+    application = _drawn(made.specification, _Even(2), TensorType(anchor[0], LARGE[anchor[1]]))
+    if application is not None:
+        signature = _signature(application)
+        _remember(made.large, signature, application)
+        made.found.setdefault(signature, [])
 
 
 def _remember(found: dict[Signature, list[Application]], signature: Signature, application: Application) -> None:
