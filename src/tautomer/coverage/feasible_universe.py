@@ -88,7 +88,7 @@ def feasible_universe(table: FeasibleTable) -> Universe:
 def feasible_notes(table: FeasibleTable) -> list[str]:
     """What a reader should know of the universe."""
     notes = [
-        f"{FEASIBLE}{table.framework} says nothing of typed operators and motifs: attributes may have any value, and a "
+        f"typed operators and motifs are no part of {FEASIBLE}{table.framework}: attributes may have any value, and a "
         "result may be used any number of times"
     ]
     if table.unread:
