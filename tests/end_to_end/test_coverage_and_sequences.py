@@ -51,6 +51,21 @@ def inputs():
     return (tf.ones((2, 3)),)
 """
 
+ONNX_MODULE = """
+from onnx import parser
+
+def model():
+    return parser.parse_model('''
+        <ir_version: 9, opset_import: ["" : 20]>
+        g (float[1, 1, 3, 3] x) => (float[1, 1, 1, 1] y) {
+            n = Neg (x)
+            y = Conv (x, n)
+        }''')
+
+def inputs():
+    return ()
+"""
+
 ERF_OF_DOUBLE = "r = Relu (x) e = Erf (r) y = Neg (e)"  # which ONNX Runtime has no kernel for
 SAME_WITHOUT = "r = Relu (x) y = Neg (r)"
 
@@ -121,12 +136,9 @@ def test_coverage_is_a_share_with_an_exit_status(save, tmp_path, capsys, monkeyp
 
 def test_a_module_that_builds_an_onnx_model_is_read_like_its_file(pool, tmp_path):
     text = '<ir_version: 10, opset_import: ["" : 20]> g (float[2] x) => (float[2] y) { r = Relu (x) y = Exp (r) }'
-    lines = ("from onnx import parser", "def model():", f"    return parser.parse_model({text!r})")
-    for name, more in (
-        ("good", "def inputs():\n    return ([0.5, 1.0],)"),
-        ("bad", "def inputs():\n    import os; os._exit(3)"),
-    ):
-        (tmp_path / f"{name}.py").write_text("\n".join((*lines, more)), "utf-8")
+    for name, first in (("good", "pass"), ("bad", "import os; os._exit(3)")):
+        lines = ("from onnx import parser", "def model():", f"    {first}", f"    return parser.parse_model({text!r})")
+        (tmp_path / f"{name}.py").write_text("\n".join(lines), "utf-8")
 
     read = read_models([str(tmp_path)], runner=pool, limits=Limits())
 
@@ -134,6 +146,24 @@ def test_a_module_that_builds_an_onnx_model_is_read_like_its_file(pool, tmp_path
     assert [node.operator for node in model.architecture.nodes] == ["Relu", "Exp"]
     assert model.path == tmp_path / "good.py"
     assert list(read.unread) == [str(tmp_path / "bad.py")]
+
+
+def test_the_universe_may_be_what_rules_make_feasible(save, write_module, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save("own/a.onnx", ERF_OF_DOUBLE)
+    write_module(ONNX_MODULE, "own/b.py")
+    arguments = ["coverage", "own", "--against", "feasible:onnx", "--against", "own", "--json", "-", "--show", "3"]
+
+    assert main([*arguments, "--report", "page.html"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    kinds = {one["kind"]: one for one in report["kinds"]}
+    assert (report["universe"], report["feasible"], len(report["models"])) == ("own", "feasible:onnx", 2)
+    assert kinds["sequences_2"]["share"] == 1
+    # The rules of Conv make its weight themselves: a sequence that leads there is outside.
+    assert (kinds["sequences_2"]["covered"], kinds["sequences_2"]["feasible"]["inside"]) == (3, 2)
+    assert kinds["sequences_2"]["feasible"]["of"] > 10_000 < kinds["sequences_3"]["feasible"]["of"]
+    assert kinds["typed_operators"]["feasible"] is None
+    assert "Share of it" in (tmp_path / "page.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -144,6 +174,9 @@ def test_a_module_that_builds_an_onnx_model_is_read_like_its_file(pool, tmp_path
         (["coverage", "broken.onnx"], "TA115"),
         (["coverage", "a.onnx", "--fail-under", "0.5"], "TA193"),
         (["coverage", "a.onnx", "--against", "a.onnx", "--fail-under", "50"], "TA193"),
+        (["coverage", "a.onnx", "--against", "feasible:jax"], "TA198"),
+        (["coverage", "a.onnx", "--against", "feasible:onnx", "--against", "feasible:torch"], "TA198"),
+        (["coverage", "a.onnx", "--against", "feasible:onnx", "--fail-under", "fan_in=0.1"], "TA193"),
         (["sequences", "--failing", "a.onnx", "--passing", "a.onnx"], "TA196"),
         (["sequences", "--failing", "a.onnx", "--passing", "b.onnx", "--method", "other"], "TA195"),
         (["sequences", "--failing", "a.onnx", "--passing", "b.onnx", "--max-length", "1"], "TA195"),

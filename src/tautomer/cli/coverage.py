@@ -34,7 +34,8 @@ def coverage(
         list[str] | None,
         typer.Option(
             metavar="MODELS",
-            help="What could be covered: models as before, or `backend-tests` (ONNX's own); repeat for several.",
+            help="What could be covered: models as before, `backend-tests` (ONNX's own), or `feasible:FRAMEWORK` "
+            "(what the rules of torch's, tensorflow's or onnx's operators make possible); repeat for several.",
         ),
     ] = None,
     fail_under: Annotated[
@@ -56,10 +57,13 @@ def coverage(
 
     def job() -> int:
         from tautomer.coverage.comparing import wanted_shares
+        from tautomer.coverage.counting import KINDS
+        from tautomer.coverage.feasible_universe import FEASIBLE_KINDS
         from tautomer.report.output import check_writable
 
         settings = check_settings(given_settings(flags, os.environ, Path.cwd()), trust_pickle=trust_pickle)
-        wanted = wanted_shares(fail_under or ())
+        corpus, framework = _universes(against or ())
+        wanted = wanted_shares(fail_under or (), FEASIBLE_KINDS if framework and not corpus else KINDS)
         if wanted and not against:
             raise MisuseError("TA193", "--fail-under is a share of what could be covered.", "Name that with --against.")
         files = [path for path in (report, json if json != STDOUT else None) if path is not None]
@@ -67,16 +71,36 @@ def coverage(
             check_writable(path)
         if len({Path(path).resolve() for path in files}) < len(files):
             raise OutputPathError("TA144", f"both reports would go to '{report}'.", "Give --json another path.")
-        result = _counted(models, against or (), settings, wanted=wanted, shown=show, additions=additions)
+        result = _counted(models, corpus, framework, settings, wanted=wanted, shown=show, additions=additions)
         _deliver(result, html_path=report, json_path=json)
         return result.exit_status
 
     return job
 
 
+def _universes(against: Sequence[str]) -> tuple[list[str], str | None]:
+    """The models that are named, and the framework whose rules are."""
+    from tautomer.coverage.feasible_reading import framework_of
+
+    corpus: list[str] = []
+    frameworks: list[str] = []
+    for one in against:
+        framework = framework_of(one)
+        if framework is None:
+            corpus.append(one)
+        else:
+            frameworks.append(framework)
+    if len(frameworks) > 1:
+        raise MisuseError(
+            "TA198", "two frameworks' operators have no names in common.", "Name one: feasible:FRAMEWORK."
+        )
+    return corpus, frameworks[0] if frameworks else None
+
+
 def _counted(
     models: Sequence[str],
     against: Sequence[str],
+    framework: str | None,
     settings: CheckSettings,
     *,
     wanted: dict[str, float],
@@ -85,6 +109,8 @@ def _counted(
 ) -> CoverageReport:
     from tautomer.coverage import Universe, coverage_of
     from tautomer.coverage.comparing import compare
+    from tautomer.coverage.feasible_reading import feasible_table
+    from tautomer.coverage.feasible_universe import feasible_notes, feasible_universe
     from tautomer.coverage.reading import read_models
     from tautomer.execution import Pool
     from tautomer.report.progress import Progress
@@ -104,8 +130,18 @@ def _counted(
 
         read_own = read(models, "models")
         covered = [coverage_of(one.architecture) for one in read_own.models]
+        feasible, notes = None, []
+        if framework is not None:
+            table = feasible_table(
+                framework,
+                runner=pool,
+                limits=settings.limits,
+                run_dir=settings.run_dir,
+                heard=lambda name: progress.stage("feasible", name),
+            )
+            feasible, notes = feasible_universe(table), feasible_notes(table)
         if not against:
-            return compare(read_own, covered, None, shown=shown)
+            return compare(read_own, covered, feasible, wanted=wanted, shown=shown, notes=notes)
         read_others = read(against, "universe")
         candidates = [coverage_of(one.architecture) for one in read_others.models]
         universe = Universe.of_corpus(", ".join(against), candidates)
@@ -113,11 +149,13 @@ def _counted(
             read_own,
             covered,
             universe,
+            feasible=feasible,
             against=read_others,
             candidates=candidates,
             wanted=wanted,
             shown=shown,
             additions=additions,
+            notes=notes,
         )
 
 

@@ -12,7 +12,6 @@ from typing import Any
 from tautomer.adapters import registry
 from tautomer.adapters.protocols import Adapter, AdapterKind
 from tautomer.checking.attempts import Bench, describe
-from tautomer.checking.onnx_modules import written_out
 from tautomer.checking.sources import SourceFile, recognise
 from tautomer.errors import MisuseError, ModelFileError, TautomerError
 from tautomer.execution import Runner, RunStore
@@ -165,29 +164,25 @@ class _Reading:
         recognised: list[tuple[_Found, SourceFile]] = []
         for one in found:
             try:
-                source = recognise(one.path, trust_pickle=self.trust_pickle)
-                recognised.append((one, written_out(self.bench, source, seed=self.seed)[0]))
+                recognised.append((one, recognise(one.path, trust_pickle=self.trust_pickle)))
             except MisuseError as error:
                 self._leave_out(one, error)
         answers: dict[Path, Architecture] = {}
-        graphs = [replace(one, path=source.path) for one, source in recognised if source.kind is ArtifactKind.ONNX]
+        graphs = [one for one, source in recognised if source.kind is ArtifactKind.ONNX]
         for start in range(0, len(graphs), _TOGETHER):
             answers |= self._onnx(graphs[start : start + _TOGETHER])
         for one, source in recognised:
             if source.kind is not ArtifactKind.ONNX:
                 self.heard(one.name)
                 answers |= self._alone(one, source)
-        read_from = ((one, source.path if source.kind is ArtifactKind.ONNX else one.path) for one, source in recognised)
-        return [
-            ReadModel(one.path, replace(answers[path], name=one.name)) for one, path in read_from if path in answers
-        ]
+        return [ReadModel(one.path, replace(answers[one.path], name=one.name)) for one in found if one.path in answers]
 
     def _onnx(self, found: Sequence[_Found]) -> dict[Path, Architecture]:
         """Several ONNX files in one worker; each in its own where one of them ends it."""
         self.heard(f"{found[0].name} and {len(found) - 1} more" if len(found) > 1 else found[0].name)
         adapter = registry.get(AdapterKind.SOURCE, "onnx")
         task = "tautomer.adapters.onnx_files.architecture:architectures"
-        attempt = self._run(adapter, task, {"paths": [str(one.path) for one in found]})
+        attempt = self._run(adapter, task, {"paths": [str(one.path) for one in found], "seed": self.seed})
         if not isinstance(attempt, Completed):
             if len(found) > 1:
                 alone = [self._onnx([one]) for one in found]

@@ -36,8 +36,16 @@ def coverage_lines(report: CoverageReport) -> Iterator[str]:
         models = f" ({_plural(report.universe_models, 'model')})" if report.universe_models else ""
         yield f"as a share of {visible(report.universe)}{models}"
     yield ""
-    heads = ("", "distinct", *(("inside", "of", "share") if report.universe is not None else ()), "as models are added")
-    rows = [heads, *(_row(one, universe=report.universe is not None) for one in report.kinds)]
+    columns: tuple[str, ...] = ("inside", "of", "share") if report.universe is not None else ()
+    columns += ("feasible", "share") if report.feasible is not None else ()
+    heads = ("", "distinct", *columns, "as models are added")
+    rows = [
+        heads,
+        *(
+            _row(one, universe=report.universe is not None, feasible=report.feasible is not None)
+            for one in report.kinds
+        ),
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
     for row in rows:
         cells = [
@@ -77,10 +85,13 @@ def sparkline(values: Sequence[float], columns: int = _SPARK_COLUMNS) -> str:
     return "".join(_LEVELS[min(int(one / top * len(_LEVELS)), len(_LEVELS) - 1)] for one in chosen)
 
 
-def _row(one: KindReport, *, universe: bool) -> tuple[str, ...]:
+def _row(one: KindReport, *, universe: bool, feasible: bool) -> tuple[str, ...]:
     counts: tuple[str, ...] = (f"{one.covered:,}",)
     if universe:
         counts += ("–", "–", "–") if one.of is None else (f"{one.inside:,}", f"{one.of:,}", percent(one.share))
+    if feasible:
+        known = one.feasible
+        counts += ("–", "–") if known is None else (f"{known.of:,}", percent(known.share))
     return (KIND_NAMES[one.kind], *counts, sparkline(one.saturation.mean))
 
 
@@ -88,10 +99,12 @@ def _missing(report: CoverageReport) -> Iterator[str]:
     kinds = [one for one in report.kinds if one.missing]
     if kinds:
         yield ""
-        yield "Missing, the most frequent first (models that have it):"
+        frequent = any(item.models for one in kinds for item in one.missing)
+        yield "Missing, the most frequent first (models that have it):" if frequent else "Missing, for example:"
     for one in kinds:
         for item in one.missing[:_NAMED]:
-            yield f"  {KIND_NAMES[one.kind]}: {visible(item.item)} ({item.models})"
+            had = f" ({item.models})" if item.models else ""
+            yield f"  {KIND_NAMES[one.kind]}: {visible(item.item)}{had}"
 
 
 def _additions(report: CoverageReport) -> Iterator[str]:

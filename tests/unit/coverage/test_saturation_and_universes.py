@@ -63,20 +63,17 @@ def test_a_share_counts_only_what_the_universe_has():
     share = universe.share("operators", covered)
 
     assert (share.covered, share.inside, share.of, share.share) == (2, 1, 4, 0.25)
-    assert universe.missing("operators", covered) == [("b", 2), ("c", 2), ("d", 1)]
-
-
-def test_a_universe_may_be_known_by_number_only():
-    universe = Universe("feasible", sizes={"operators": 8})
-
-    assert universe.share("operators", {"a": 1, "b": 3}).share == 0.25
-    assert universe.missing("operators", {}) == []
+    assert universe.missing("operators", covered, 9) == [("b", 2), ("c", 2), ("d", 1)]
+    assert universe.missing("operators", covered, 1) == [("b", 2)]
 
 
 def test_wanted_shares_are_of_one_kind_or_of_all():
     assert wanted_shares(["0.5"]) == dict.fromkeys(KINDS, 0.5)
     assert wanted_shares(["0.5", "operators=0.9"])["operators"] == 0.9
     assert wanted_shares(["operators=0.9", "0.5"])["operators"] == 0.9
+    assert wanted_shares(["0.5"], ["operators"]) == {"operators": 0.5}
+    with pytest.raises(MisuseError, match="TA193"):
+        wanted_shares(["fan_in=0.5"], ["operators"])
     for text in ("50", "operator=0.5", "nan", "x"):
         with pytest.raises(MisuseError, match="TA193"):
             wanted_shares([text])

@@ -11,6 +11,7 @@ import onnx
 import onnx.inliner
 
 from tautomer.adapters.onnx_files.digest import read_structure
+from tautomer.adapters.onnx_files.model_module import built
 from tautomer.adapters.worker_api import Channel
 from tautomer.errors import ModelFileError, TautomerError
 from tautomer.model.architecture import (
@@ -39,24 +40,26 @@ _DTYPES = {"float": "float32", "double": "float64", "bfloat16": "bfloat16"}
 
 
 def architecture(channel: Channel, *, spec: dict[str, Any]) -> dict[str, Any]:
-    """The architecture of the file at `spec["path"]`, as JSON values.
+    """The architecture of the file at `spec["path"]`, or of what a module there builds, as JSON values.
 
     Raises:
         ModelFileError: TA115 it is not a sound ONNX model.
+        UserCodeError: the module cannot be imported, or builds no model.
     """
     path = Path(spec["path"])
+    model = built(path, spec.get("seed", 0)) if path.suffix == ".py" else read_structure(path)
     try:
-        return to_plain(architecture_of(read_structure(path), path.stem))
+        return to_plain(architecture_of(model, path.stem))
     except (ValueError, KeyError) as error:
         raise ModelFileError("TA115", f"{path.name} is not a sound ONNX model: {error}.") from error
 
 
-def architectures(channel: Channel, *, paths: list[str]) -> list[dict[str, Any]]:
+def architectures(channel: Channel, *, paths: list[str], seed: int = 0) -> list[dict[str, Any]]:
     """The architectures of several files; where one cannot be read, `error`, `code` and `next_step` instead."""
     answers: list[dict[str, Any]] = []
     for path in paths:
         try:
-            answers.append(architecture(channel, spec={"path": path}))
+            answers.append(architecture(channel, spec={"path": path, "seed": seed}))
         except TautomerError as error:
             answers.append({"error": error.message, "code": error.code, "next_step": error.next_step})
     return answers

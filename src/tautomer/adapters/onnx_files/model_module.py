@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from tautomer.adapters.user_modules import import_user_file, users_code
 from tautomer.adapters.worker_api import Channel
 from tautomer.errors import UserCodeError
 from tautomer.model import Tensor
+
+if TYPE_CHECKING:
+    import onnx
 
 INPUTS_FOLDER = "inputs"
 """The folder of the input sets in that of the attempt."""
@@ -32,6 +35,34 @@ def write_out(channel: Channel, *, path: str, seed: int) -> dict[str, Any]:
 
     file = Path(path)
     channel.emit("stage", stage="load_model", doing="building the model")
+    module, made = _built(file, seed)
+    target = channel.folder / f"{file.stem}.onnx"
+    with users_code("TA124", "writing the model that model() returned", file):
+        onnx.save_model(made, target)
+    held = {one.name for one in made.graph.initializer}
+    names = [one.name for one in made.graph.input if one.name not in held]
+    folder = channel.folder / INPUTS_FOLDER
+    sets = [one for name in ("inputs", "run_inputs") for one in _sets(module, name, names, file, seed)]
+    if sets:
+        folder.mkdir()
+    for index, (name, values) in enumerate(sets):
+        write_values(folder / f"{index:03}-{name}.safetensors", values)
+    return {"model": target.name, "sets": len(sets)}
+
+
+def built(path: Path, seed: int) -> onnx.ModelProto:
+    """What a module builds.
+
+    Raises:
+        UserCodeError: importing the file or model() raised, or gave something else.
+    """
+    return _built(path, seed)[1]
+
+
+def _built(file: Path, seed: int) -> tuple[Any, onnx.ModelProto]:
+    """The module, and what it builds."""
+    import onnx
+
     _seed(seed)
     module = import_user_file(file)
     factory = getattr(module, "model", None)
@@ -48,18 +79,7 @@ def write_out(channel: Channel, *, path: str, seed: int) -> dict[str, Any]:
             f"model() in {file.name} returned {type(made).__name__}.",
             'A module of ONNX returns an onnx.ModelProto; say FRAMEWORK = "torch" or "tensorflow" if it is not one.',
         )
-    target = channel.folder / f"{file.stem}.onnx"
-    with users_code("TA124", "writing the model that model() returned", file):
-        onnx.save_model(made, target)
-    held = {one.name for one in made.graph.initializer}
-    names = [one.name for one in made.graph.input if one.name not in held]
-    folder = channel.folder / INPUTS_FOLDER
-    sets = [one for name in ("inputs", "run_inputs") for one in _sets(module, name, names, file, seed)]
-    if sets:
-        folder.mkdir()
-    for index, (name, values) in enumerate(sets):
-        write_values(folder / f"{index:03}-{name}.safetensors", values)
-    return {"model": target.name, "sets": len(sets)}
+    return module, made
 
 
 def _seed(seed: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tautomer.adapters.generating import generate_models, operator_names
 from tautomer.adapters.worker_api import Channel
+from tautomer.synthesis import Program, Specification
 
 
 def generate(channel: Channel, **arguments: Any) -> dict[str, Any]:
@@ -26,6 +27,18 @@ def generate(channel: Channel, **arguments: Any) -> dict[str, Any]:
 
 def operators() -> list[dict[str, Any]]:
     """The operators of the table; needs no framework."""
+    return operator_names(specifications())
+
+
+def specifications() -> tuple[Specification, ...]:
+    """The table itself; needs no framework."""
     from tautomer.adapters.tf_programs.operator_table import OPERATORS
 
-    return operator_names(OPERATORS)
+    return OPERATORS
+
+
+def text_of(program: Program) -> str:
+    """A generated model as the source of a model module; needs no framework."""
+    from tautomer.adapters.tf_programs.generated_module import module_text
+
+    return module_text(program)

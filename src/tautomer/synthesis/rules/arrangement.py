@@ -157,7 +157,7 @@ def expanded() -> Rule:
     return Rule(
         EVERY_RANK,
         apply,
-        lambda dtype, rank: frozenset((dtype, one) for one in range(rank, min(rank + 2, MAXIMUM_RANK) + 1)),
+        lambda dtype, rank: frozenset((dtype, one) for one in range(max(rank, 1), min(rank + 2, MAXIMUM_RANK) + 1)),
     )
 
 

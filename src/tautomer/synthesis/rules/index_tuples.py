@@ -5,7 +5,7 @@ from __future__ import annotations
 from tautomer.synthesis.dims import any_dynamic, is_dynamic
 from tautomer.synthesis.draws import Draw
 from tautomer.synthesis.rules.selection import indices_below
-from tautomer.synthesis.rules.shapes import FROM_1, FROM_2, ranks_from, same_type
+from tautomer.synthesis.rules.shapes import FROM_1, FROM_2, same_type
 from tautomer.synthesis.specification import Application, Operand, Rule, Scope
 from tautomer.synthesis.tensor_types import MAXIMUM_RANK, TensorType
 
@@ -27,7 +27,10 @@ def gathered_by_tuples() -> Rule:
         index = scope.operand("index", TensorType(draw.pick(INDEX_DTYPES), (*own, depth)), domain=below)
         return Application({"x": x, "index": index}, (x.type.of_shape((*own, *rest)),))
 
-    return Rule(FROM_1, apply, ranks_from(0), joins=True)
+    def results(dtype: str, rank: int) -> frozenset[tuple[str, int]]:
+        return frozenset((dtype, one) for one in range(max(rank - 3, 0), min(rank + 1, MAXIMUM_RANK) + 1))
+
+    return Rule(FROM_1, apply, results, joins=True)
 
 
 def gathered_in_batches() -> Rule:

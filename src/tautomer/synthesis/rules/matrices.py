@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tautomer.synthesis.dims import any_dynamic, is_dynamic
 from tautomer.synthesis.draws import Draw
 from tautomer.synthesis.rules.products import WIDEST, unit_scale
-from tautomer.synthesis.rules.shapes import FROM_1, FROM_2, broadcast, ranks_from, same_type
+from tautomer.synthesis.rules.shapes import FROM_1, FROM_2, broadcast, same_type
 from tautomer.synthesis.specification import Application, Operand, Rule, Scope
 from tautomer.synthesis.tensor_types import FLOATS, MAXIMUM_RANK, TensorType
 
@@ -42,7 +42,10 @@ def transposable_product() -> Rule:
         bound = {"turn_x": turn_x, "turn_y": turn_y}
         return Application({"x": x, "y": y}, (x.type.of_shape((*met, rows, columns)),), bound)
 
-    return Rule(FROM_2, apply, ranks_from(2), joins=True)
+    def results(dtype: str, rank: int) -> frozenset[tuple[str, int]]:
+        return frozenset((dtype, one) for one in range(rank, MAXIMUM_RANK + 1))
+
+    return Rule(FROM_2, apply, results, joins=True)
 
 
 def matrix_vector_product() -> Rule:
@@ -85,7 +88,11 @@ def contracted(*, axes: int = 1) -> Rule:
         made = (*rest, *y.type.shape[axes:])
         return Application({"x": x, "y": y}, (x.type.of_shape(made),)) if len(made) <= MAXIMUM_RANK else None
 
-    return Rule(tuple(range(axes, MAXIMUM_RANK + 1)), apply, ranks_from(0), joins=True)
+    def results(dtype: str, rank: int) -> frozenset[tuple[str, int]]:
+        rest = rank - axes
+        return frozenset((dtype, one) for one in range(rest, min(rest + MAXIMUM_RANK - axes, MAXIMUM_RANK) + 1))
+
+    return Rule(tuple(range(axes, MAXIMUM_RANK + 1)), apply, results, joins=True)
 
 
 def square_matrices(*, scalar: bool = False) -> Rule:

@@ -47,7 +47,9 @@ def matrix_product(least: int = 1, most: int = MAXIMUM_RANK) -> Rule:
     ranks = tuple(range(max(least, 1), most + 1))
 
     def results(dtype: str, rank: int) -> frozenset[tuple[str, int]]:
-        return frozenset((dtype, one) for one in range(max(rank - 1, 0), MAXIMUM_RANK + 1))
+        lowest = rank if least > 1 else max(rank - 1, 0)
+        highest = max(rank, most) if rank > 1 else most - 1  # a vector has no row to give
+        return frozenset((dtype, one) for one in range(lowest, highest + 1))
 
     return Rule(ranks, apply, results, joins=True)
 

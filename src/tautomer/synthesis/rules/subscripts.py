@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tautomer.synthesis.dims import is_dynamic
-from tautomer.synthesis.rules.shapes import FROM_1, ranks_from
+from tautomer.synthesis.rules.shapes import FROM_1
 from tautomer.synthesis.specification import Application, Operand, Rule, Scope
 from tautomer.synthesis.tensor_types import MAXIMUM_RANK, Subscript
 
@@ -45,4 +45,7 @@ def subscripted() -> Rule:
             return None
         return Application({"x": x}, (x.type.of_shape(tuple(made)),), {"where": Subscript(parts)})
 
-    return Rule(FROM_1, apply, ranks_from(0))
+    def results(dtype: str, rank: int) -> frozenset[tuple[str, int]]:
+        return frozenset((dtype, one) for one in range(min(2 * rank, MAXIMUM_RANK) + 1))
+
+    return Rule(FROM_1, apply, results)
