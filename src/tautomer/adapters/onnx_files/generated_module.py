@@ -71,15 +71,18 @@ def _graph_lines(program: Program) -> list[str]:
 
 
 def _calls(program: Program) -> Iterator[tuple[Node, NodeCall]]:
-    dtypes = {one.name: one.type.dtype for one in (*program.inputs, *program.weights)}
+    types = {one.name: one.type for one in (*program.inputs, *program.weights)}
     for node in program.nodes:
-        dtypes |= {name: type_.dtype for name, type_ in zip(node.results, node.types, strict=True)}
+        types |= dict(zip(node.results, node.types, strict=True))
 
     def dtype_of(one: Reference) -> str:
-        return dtypes[one.name]
+        return types[one.name].dtype
+
+    def rank_of(one: Reference) -> int:
+        return types[one.name].rank
 
     for node in program.nodes:
-        yield node, node_call(node.expression, node.bindings, dtype_of)
+        yield node, node_call(node.expression, node.bindings, dtype_of, rank_of)
 
 
 def _initializers(program: Program) -> Iterator[tuple[str, DrawnTensor | Initializer]]:

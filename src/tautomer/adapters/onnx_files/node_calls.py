@@ -63,7 +63,7 @@ class NodeCall:
         attributes: by name, as ONNX takes them.
         results: how many results are named.
         captured: what its graphs read of the graph around it, by the name that they call it.
-        parameter_types: types of its graphs' inputs, in ONNX's text; of a rank that is left open.
+        parameter_types: types of its graphs' inputs, in ONNX's text.
     """
 
     op_type: str
@@ -74,13 +74,19 @@ class NodeCall:
     parameter_types: Mapping[str, str] = field(default_factory=dict)
 
 
-def node_call(expression: str, bindings: Mapping[str, Any], dtype_of: Callable[[Any], str]) -> NodeCall:
+def node_call(
+    expression: str,
+    bindings: Mapping[str, Any],
+    dtype_of: Callable[[Any], str],
+    rank_of: Callable[[Any], int] = np.ndim,
+) -> NodeCall:
     """The node that an expression stands for.
 
     Args:
         expression: of the table.
         bindings: tensors, sequences of tensors, and plain values, by name.
         dtype_of: the dtype of a bound tensor.
+        rank_of: its rank.
     """
     call, count = _parsed(expression)
     assert isinstance(call.func, ast.Name)
@@ -106,22 +112,36 @@ def node_call(expression: str, bindings: Mapping[str, Any], dtype_of: Callable[[
         results = len(bound) if isinstance(bound, tuple) else int(bound)
     graphs = [one for one in attributes.values() if isinstance(one, GraphAttribute)]
     captured = {name: bindings[name] for one in graphs for name in one.captured}
-    types = {name: kind for one in graphs for name, kind in _parameter_types(op_type, one, inputs, dtype_of)}
+    types = {name: kind for one in graphs for name, kind in _parameter_types(op_type, one, inputs, dtype_of, rank_of)}
     return NodeCall(op_type, inputs, attributes, results, captured, types)
 
 
 def _parameter_types(
-    op_type: str, graph: GraphAttribute, inputs: Sequence[Any], dtype_of: Callable[[Any], str]
+    op_type: str,
+    graph: GraphAttribute,
+    inputs: Sequence[Any],
+    dtype_of: Callable[[Any], str],
+    rank_of: Callable[[Any], int],
 ) -> Iterator[tuple[str, str]]:
-    """Types of what Loop and Scan give to their bodies: an iteration and a condition, or states and slices."""
-    own = inputs
-    parameters = graph.parameters
+    """Types of what Loop and Scan give to their bodies: an iteration, a condition and states, or a state and a slice.
+
+    Ranks are said, for ONNX Runtime executes no Scan whose body gives values of a rank that it cannot infer.
+    """
     if op_type == "Loop":
-        yield parameters[0], "int64"
-        yield parameters[1], "bool"
-        own, parameters = inputs[2:], parameters[2:]
-    for name, one in zip(parameters, own, strict=False):
-        yield name, f"{TEXT_NAMES.get(dtype_of(one), dtype_of(one))}[]"
+        iteration, condition, *states = graph.parameters
+        yield iteration, "int64"
+        yield condition, "bool"
+        for name, one in zip(states, inputs[2:], strict=True):
+            yield name, _text_type(dtype_of(one), rank_of(one))
+    elif op_type == "Scan":
+        (state, row), (start, scanned) = graph.parameters, inputs
+        yield state, _text_type(dtype_of(start), rank_of(start))
+        yield row, _text_type(dtype_of(scanned), rank_of(scanned) - 1)
+
+
+def _text_type(dtype: str, rank: int) -> str:
+    name = TEXT_NAMES.get(dtype, dtype)
+    return f"{name}[{', '.join('?' * rank)}]" if rank else name
 
 
 @functools.cache
