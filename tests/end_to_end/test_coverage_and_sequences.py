@@ -138,6 +138,7 @@ def test_a_module_that_builds_an_onnx_model_is_read_like_its_file(pool, tmp_path
     text = '<ir_version: 10, opset_import: ["" : 20]> g (float[2] x) => (float[2] y) { r = Relu (x) y = Exp (r) }'
     for name, first in (("good", "pass"), ("bad", "import os; os._exit(3)")):
         lines = ("from onnx import parser", "def model():", f"    {first}", f"    return parser.parse_model({text!r})")
+        lines = (*lines, "def inputs():", "    return ([0.5, 1.0],)")
         (tmp_path / f"{name}.py").write_text("\n".join(lines), "utf-8")
 
     read = read_models([str(tmp_path)], runner=pool, limits=Limits())
