@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from tautomer.adapters.tensor_file import write_values
 from tautomer.adapters.worker_api import Channel
+from tautomer.model import Tensor
 from tautomer.synthesis import Draw
 from tautomer.synthesis.health import PERTURBATION, Array, Observed, ailment, extent, out_of_range
 from tautomer.synthesis.mutation import Change, Mutator
@@ -49,16 +51,14 @@ class Subject(Protocol):
         """
 
     def written(self, mutant: Any, folder: Path, stem: str) -> dict[str, Any]:
-        """Write a mutant; its `file`, `nodes` and `operators`, and `inputs`, files that it is to be checked with.
+        """Write a mutant; its `file`, `nodes` and `operators`, and `inputs`, the folder of inputs that go with it.
 
         Raises:
             Exception: what the framework raises where it cannot be written.
         """
 
 
-def make_mutants(
-    channel: Channel, subject: Subject, *, seeds: Sequence[int], changes: Sequence[int]
-) -> dict[str, Any]:
+def make_mutants(channel: Channel, subject: Subject, *, seeds: Sequence[int], changes: Sequence[int]) -> dict[str, Any]:
     """Change a model a little for each seed, and leave what comes out in the attempt's folder.
 
     Emits `begin` with a seed before a mutant is made, and `model` with what was made of it; its `changes` are
@@ -137,3 +137,9 @@ def shuffled(array: Array, generator: np.random.Generator) -> Array:
     """An input's elements in another order: what an input may hold stays what it was."""
     return generator.permutation(array.reshape(-1)).reshape(array.shape)
 
+
+def write_inputs(folder: Path, runs: Sequence[Mapping[str, Any]]) -> None:
+    """Write the inputs as written, and those at other sizes, as `--inputs` takes a folder of them."""
+    folder.mkdir()
+    for number, run in enumerate(runs[::RESIZED]):
+        write_values(folder / f"{number}.safetensors", {name: Tensor.of(one) for name, one in run.items()})

@@ -28,6 +28,9 @@ LARGEST_FRESH = 1 << 16
 LARGEST_LIST = 8
 """Elements of a list of integers that is taken for an attribute."""
 
+SMALLEST_FOLLOWED = 4
+"""From this size on, a number in a constant list is taken for the size that changes; smaller ones mean many things."""
+
 DRAWS = 200
 """So often a change is drawn until enough of them fit."""
 
@@ -104,6 +107,7 @@ class Change:
         setting: which attribute is set, and to what.
         dtype: what the node is computed in.
         shapes: of inputs and weights, by name.
+        size: the size that was, and that which stands for it in `shapes` and where the model says sizes.
     """
 
     kind: str
@@ -114,6 +118,7 @@ class Change:
     setting: tuple[Any, Any] | None = None
     dtype: str | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
 
 
 class Mutator:
@@ -218,7 +223,7 @@ class Mutator:
             text = f"dimension {place} of {', '.join(shapes)} was {size}, became {instead}"
         else:
             text = f"the size {size} of {', '.join(list(shapes)[:3])}{_more(len(shapes) - 3)} became {instead}"
-        return Change("shape", source.name, text, shapes=shapes)
+        return Change("shape", source.name, text, shapes=shapes, size=(size, instead))
 
     def _placed(
         self, draw: Draw, place: Place, first: Value, others: Sequence[Value], result: TensorType
@@ -290,6 +295,12 @@ def resized(array: Array, shape: Sequence[int]) -> Array:
         if size != array.shape[axis]:
             array = np.take(array, np.arange(size) % max(array.shape[axis], 1), axis)
     return array
+
+
+def followed(changes: Sequence[Change], sizes: Sequence[int]) -> list[int]:
+    """A list of sizes that a model says, such as what it reshapes to, with those that changes give another value."""
+    new = dict(one.size for one in changes if one.size is not None and one.size[0] >= SMALLEST_FOLLOWED)
+    return [new.get(size, size) for size in sizes]
 
 
 @dataclass(slots=True)

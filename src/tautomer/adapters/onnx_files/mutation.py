@@ -17,7 +17,7 @@ from tautomer.adapters.onnx_files.operators.entry import OPSET
 from tautomer.synthesis import Reference, Specification, values_of
 from tautomer.synthesis.dims import is_dynamic
 from tautomer.synthesis.health import Array
-from tautomer.synthesis.mutation import LARGEST_LIST, Change, NoEffect, Place, resized
+from tautomer.synthesis.mutation import LARGEST_LIST, Change, NoEffect, Place, followed, resized
 from tautomer.synthesis.specification import Origin, Value
 
 INLINE = 1024
@@ -108,9 +108,7 @@ def places_of(graph: Graph, values: Mapping[str, Value]) -> list[Place]:
             operands = [values[name] for name in node.input if name in values]
             attributes = list(_attributes(node, graph.opset, constants))
             title = f"{node.name or node.output[0]} ({node.op_type})"
-            found.append(
-                Place(node.output[0], title, values.get(node.output[0]), operands, list(seen), attributes)
-            )
+            found.append(Place(node.output[0], title, values.get(node.output[0]), operands, list(seen), attributes))
         if node.op_type != "Constant":
             seen += [values[name] for name in node.output if name in values]
     return found
@@ -172,10 +170,22 @@ def changed(graph: Graph, changes: Sequence[Change], dtypes: Mapping[str, str]) 
     for one in proto.graph.initializer:
         if one.name in shapes:
             one.CopyFrom(numpy_helper.from_array(resized(numpy_helper.to_array(one), shapes[one.name]), one.name))
+        elif shapes:
+            _follow(one, changes)
+    for node in proto.graph.node if shapes else ():
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            _follow(node.attribute[0].t, changes)
     for given in proto.graph.input:
         if given.name in shapes:
             _declare(given, shapes[given.name])
     return Graph(proto, held)
+
+
+def _follow(constant: onnx.TensorProto, changes: Sequence[Change]) -> None:
+    """Change sizes in a list of integers."""
+    if constant.data_type == onnx.TensorProto.INT64 and len(constant.dims) == 1 and constant.dims[0] <= LARGEST_LIST:
+        array = numpy_helper.to_array(constant)
+        constant.CopyFrom(numpy_helper.from_array(np.array(followed(changes, array.tolist()), np.int64), constant.name))
 
 
 def _declare(given: onnx.ValueInfoProto, shape: Sequence[int]) -> None:

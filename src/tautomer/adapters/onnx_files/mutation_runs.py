@@ -12,15 +12,13 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from tautomer.adapters.mutating import Answer, perturbed, shuffled
+from tautomer.adapters.mutating import Answer, perturbed, shuffled, write_inputs
 from tautomer.adapters.onnx_files.mutation import DEFAULT, Graph, changed, fitting_table, places_of, separated
 from tautomer.adapters.onnx_files.node_calls import ELEMENT_NAMES
 from tautomer.adapters.onnx_files.operator_kernels import session_options
 from tautomer.adapters.runtimes.ort_values import session_call
 from tautomer.adapters.sources.onnx_source import input_sets
-from tautomer.adapters.tensor_file import write_values
 from tautomer.errors import ModelFileError
-from tautomer.model import Tensor
 from tautomer.synthesis.dims import is_dynamic, sized
 from tautomer.synthesis.health import Array, extent
 from tautomer.synthesis.mutation import Change, Mutator, Source, resized
@@ -128,14 +126,11 @@ class OnnxSubject:
         # Weights are in it now, and shape inference may read them; larger files than protobuf's limit raise here.
         onnx.checker.check_model(whole, full_check=True)
         (folder / f"{stem}.onnx").write_bytes(whole.SerializeToString(deterministic=True))
-        inputs = []
-        for index in (0, 3)[: 2 if len(mutant.runs) > 3 else 1]:
-            inputs.append(f"{stem}-inputs-{len(inputs)}.safetensors")
-            write_values(folder / inputs[-1], {name: Tensor.of(one) for name, one in mutant.runs[index].items()})
+        write_inputs(folder / f"{stem}-inputs", mutant.runs)
         operators = [node.op_type for node in whole.graph.node]
         return {
             "file": f"{stem}.onnx",
-            "inputs": inputs,
+            "inputs": f"{stem}-inputs",
             "nodes": len(operators),
             "operators": sorted(set(operators)),
         }

@@ -17,7 +17,7 @@ from tautomer.adapters.torch_programs.kernels import DTYPES, NAMES, TorchKernels
 from tautomer.adapters.torch_programs.trees import CallArguments
 from tautomer.synthesis import DrawnTensor, DtypeName, Reference, TensorType, values_of
 from tautomer.synthesis.health import extent
-from tautomer.synthesis.mutation import Change, Place, Placed, Source
+from tautomer.synthesis.mutation import Change, Place, Placed, Source, followed
 from tautomer.synthesis.specification import Origin, Value
 
 
@@ -28,12 +28,18 @@ class MutantModule(torch.nn.Module):
         graph: the program, without operators that write into their operands.
         changes: at different nodes.
         inputs: names of the placeholders, whose sizes come with the call.
+
+    Attributes:
+        changes: by node; those of sizes are `sized`, where they are not of inputs.
+        tensors: what the changes bring along: names of buffers, by what the changes call them.
+        resized: weights of another size: names of buffers, by node.
     """
 
     def __init__(self, graph: torch.fx.GraphModule, changes: Sequence[Change], inputs: Sequence[str]) -> None:
         super().__init__()
         self.graph_module = copy.copy(graph)
         self.changes = {change.place: change for change in changes if change.kind != "shape"}
+        self.sized = [change for change in changes if change.shapes.keys() - set(inputs)]
         self.tensors: dict[str, str] = {}
         shapes = {name: shape for change in changes for name, shape in change.shapes.items() if name not in inputs}
         self.resized = dict.fromkeys(shapes, "")
@@ -74,11 +80,19 @@ class _Applying(torch.fx.Interpreter):
         if n.name in self._mutant.resized:
             return getattr(self._mutant, self._mutant.resized[n.name])
         change = self._mutant.changes.get(n.name)
-        if change is None:
+        if change is None and (not self._mutant.sized or n.op != "call_function"):
             return super().run_node(n)
         args, kwargs = self.fetch_args_kwargs_from_env(n)
+        args = tuple(self._followed(one) for one in args)
+        if change is None:
+            return self._plain(n, args, kwargs)
         made: Any = getattr(self, f"_{change.kind}")(change, n, args, kwargs)
         return made
+
+    def _followed(self, value: Any) -> Any:
+        """An argument; sizes in a list of them as they are now."""
+        is_list = self._mutant.sized and isinstance(value, list | tuple) and all(type(one) is int for one in value)
+        return followed(self._mutant.sized, value) if is_list else value
 
     def _insert(self, change: Change, n: torch.fx.Node, args: Any, kwargs: Any) -> Any:
         assert change.placed is not None
