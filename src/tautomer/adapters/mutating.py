@@ -118,7 +118,7 @@ def ailments(answers: Sequence[Sequence[Answer]]) -> list[str | None]:
         dtype = values[WRITTEN][0]
         arrays = [array for _, array in values]
         extents = [extent(one) for one in arrays]
-        wrong = ailment(Observed(*arrays[:RESIZED], extents[:RESIZED]), dtype)
+        wrong = ailment(Observed(arrays[WRITTEN], arrays[PERTURBED], arrays[OTHER], extents[:RESIZED]), dtype)
         if wrong is None and len(arrays) > RESIZED:
             wrong = out_of_range(extents[RESIZED], dtype)
         found.append(wrong)

@@ -32,7 +32,7 @@ def mutate(
     runner: Runner | None = None,
     report: Callable[[int, int], None] = lambda done, count: None,
 ) -> Generated:
-    """Make mutants of a model: operators put in, taken out, exchanged, set otherwise, computed in another dtype or size.
+    """Make mutants of a model: operators put in, taken out, exchanged, set otherwise, in another dtype or size.
 
     Args:
         model: whatever a check takes of PyTorch, ONNX or TensorFlow.

@@ -59,7 +59,7 @@ class Graph:
 
 
 def separated(model: onnx.ModelProto, *, inline: float = INLINE) -> Graph:
-    """A model with its large weights taken out; what it says of its intermediate values is dropped, it will not hold."""
+    """A model with its large weights taken out; what it says of intermediate values is dropped, it will not hold."""
     proto = onnx.ModelProto()
     proto.CopyFrom(model)
     graph = proto.graph

@@ -13,8 +13,7 @@ import onnx
 from onnx import helper
 
 from tautomer.adapters.mutating import Answer, perturbed, shuffled, write_inputs
-from tautomer.adapters.onnx_files.mutation import DEFAULT, Graph, changed, fitting_table, places_of, separated
-from tautomer.adapters.onnx_files.node_calls import ELEMENT_NAMES
+from tautomer.adapters.onnx_files.mutation import Graph, changed, fitting_table, places_of, separated
 from tautomer.adapters.onnx_files.operator_kernels import session_options
 from tautomer.adapters.runtimes.ort_values import session_call
 from tautomer.adapters.sources.onnx_source import input_sets
@@ -225,7 +224,13 @@ def _values(first: Feeds, second: Feeds, graph: Graph) -> dict[str, Value]:
     found = {}
     for name, array in first.items():
         other = second.get(name)
-        if not _is_number(array) or not _is_number(other) or array.ndim != other.ndim or array.dtype != other.dtype:
+        if (
+            not _is_number(array)
+            or other is None
+            or not _is_number(other)
+            or array.ndim != other.ndim
+            or array.dtype != other.dtype
+        ):
             continue
         shape = tuple(sized(a, b) for a, b in zip(array.shape, other.shape, strict=True))
         seen = extent(_plain(array))

@@ -1,4 +1,4 @@
-"""The worker's part of `tautomer generate --mutate` for TensorFlow: mutants run in a session, written as SavedModels."""
+"""The worker's part of `tautomer generate --mutate` for TensorFlow: mutants run and written as SavedModels."""
 
 from __future__ import annotations
 

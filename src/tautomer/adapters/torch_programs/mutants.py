@@ -50,7 +50,7 @@ class TorchSubject:
             graph = _captured(self._prepared)
         except Exception as error:  # whatever stands in the way of torch.export
             raise UserCodeError("TA126", f"torch.export cannot capture it: {first_line(error)}.") from error
-        self._graphs = {(): graph}
+        self._graphs: dict[tuple[Any, ...], torch.fx.GraphModule] = {(): graph}
         self._inputs = [node.name for node in graph.graph.nodes if node.op == "placeholder"]
         call = self._prepared.program.input_sets[0].call
         self.mutator = Mutator(*places_and_sources(graph, call), OPERATORS)

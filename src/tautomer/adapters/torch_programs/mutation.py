@@ -167,7 +167,8 @@ def places_and_sources(graph: torch.fx.GraphModule, call: CallArguments) -> tupl
     with torch.no_grad():
         watching.run(*pytree.tree_leaves((call.args, call.kwargs)), enable_io_processing=False)
     values = watching.values
-    places, seen = [], []
+    places: list[Place] = []
+    seen: list[Value] = []
     for node in graph.graph.nodes:
         value = values.get(node.name)
         if node.op == "call_function" and value is not None:
