@@ -186,6 +186,7 @@ class Work:
         arguments: of the task, for the seeds of a batch and what was made before.
         settings: what was asked for.
         output: where the models go.
+        batch: how many are made by one worker.
     """
 
     adapter: Adapter
@@ -193,6 +194,7 @@ class Work:
     arguments: Callable[[Sequence[int], Generated], dict[str, Any]]
     settings: GenerationSettings
     output: Path
+    batch: int = BATCH
 
     def done(self, limits: Limits, runner: Runner | None, report: Callable[[int, int], None]) -> Generated:
         """Make them all.
@@ -212,7 +214,7 @@ class Work:
             bench = Bench(used, limits, stack.enter_context(RunStore(folder).create(f"generate {settings.framework}")))
             pending = list(range(settings.seed, settings.seed + settings.count))
             while pending:
-                reached = self._batch(bench, made, pending[:BATCH])
+                reached = self._batch(bench, made, pending[: self.batch])
                 pending = [seed for seed in pending if seed > reached]
                 report(len(made.models), settings.count)
         made.seconds = time.monotonic() - began

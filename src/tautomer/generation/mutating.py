@@ -20,6 +20,10 @@ from tautomer.generation.settings import GenerationSettings
 from tautomer.model import Limits
 
 
+BATCH = 25
+"""So many mutants are made by one worker: a real model takes much longer than one that is made up."""
+
+
 def mutate(
     model: Path,
     settings: GenerationSettings,
@@ -80,5 +84,5 @@ def mutate(
             return {"spec": spec, "seeds": list(seeds), "changes": list(changes)}
 
         asked = replace(settings, framework=framework)
-        work = Work(source.adapter, f"{adapter.generated_by}:mutate", arguments, asked, output)
+        work = Work(source.adapter, f"{adapter.generated_by}:mutate", arguments, asked, output, batch=BATCH)
         return work.done(limits or Limits(), used, report)
