@@ -10,7 +10,7 @@ from tautomer.cli.application import main
 
 pytestmark = pytest.mark.slow
 
-GRAPH = '''+"'''"+'''
+GRAPH = '''
 import numpy as np
 from onnx import numpy_helper, parser
 
@@ -33,9 +33,9 @@ def inputs():
 
 def run_inputs():
     return (np.random.default_rng(2).standard_normal((5, 3, 8, 8)).astype(np.float32),)
-'''+"'''"+'''
+'''
 
-KERAS = '''+"'''"+'''
+KERAS = """
 import keras
 import numpy as np
 
@@ -46,7 +46,7 @@ def model():
 
 def inputs():
     return (np.random.default_rng(0).standard_normal((2, 6, 6, 2)).astype(np.float32),)
-'''+"'''"+'''
+"""
 
 
 def mutants(tmp_path, text, *, count, seed=0, name="mutants"):
