@@ -107,3 +107,14 @@ def test_mutants_of_a_keras_model_are_saved_models_and_made_again_by_their_seeds
     assert len({tuple(contents(folder, one)) for one in made}) == len(made)
     arguments = ["--inputs", str(folder / one["inputs"]), "--keep", "none"]
     assert main(["check", str(folder / one["file"]), *arguments]) in (0, 1)
+
+
+@pytest.mark.needs("onnxruntime")
+def test_a_size_that_one_set_of_inputs_does_not_vary_is_fixed_in_the_mutants(tmp_path):
+    import onnx
+
+    folder, made = mutants(tmp_path, GRAPH.replace("run_inputs", "other_inputs"), count=3)
+    for one in made:
+        (given,) = onnx.load(folder / one["file"]).graph.input
+        assert all(size.HasField("dim_value") for size in given.type.tensor_type.shape.dim)
+        assert len(inputs_of(folder, one)) == 1

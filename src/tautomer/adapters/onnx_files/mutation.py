@@ -277,7 +277,7 @@ class _Edit:
 
     def _kept_aside(self, node: onnx.NodeProto) -> str:
         """The name of a node's first result; the node itself stays where others of its results may be read."""
-        result = node.output[0]
+        result = str(node.output[0])
         if len(node.output) > 1:
             node.output[0] = f"{result}/before"
             self._nodes.append(node)

@@ -78,7 +78,13 @@ class OnnxSubject:
                 raise ModelFileError(
                     "TA115", f"ONNX Runtime does not run {path.name}: {text[0] if text else type(error).__name__}"
                 ) from error
-        second = self._watched(self._graph, self._sets[1]) if len(self._sets) > 1 else first
+        second = first
+        if len(self._sets) > 1:
+            try:
+                second = self._watched(self._graph, self._sets[1])
+            except Exception:  # it runs at the first sizes only, whatever it declares
+                del self._sets[1:]
+        _fix_sizes(self._graph.proto, self._sets)
         self._shapes = {name: np.shape(array) for name, array in first.items()}
         values = _values(first, second, self._graph)
         self._dtypes = {name: value.type.dtype for name, value in values.items()}
@@ -175,6 +181,16 @@ class OnnxSubject:
         return {**feeds, **graph.weights, **constants, **found}
 
 
+def _fix_sizes(proto: onnx.ModelProto, sets: Sequence[Feeds]) -> None:
+    """Declare free dimensions that have one size in all inputs with that size: mutants are valid at no other."""
+    for one in proto.graph.input:
+        if one.name in sets[0] and one.type.tensor_type.HasField("shape"):
+            sizes = zip(*(np.shape(given[one.name]) for given in sets), strict=True)
+            for dimension, found in zip(one.type.tensor_type.shape.dim, sizes, strict=True):
+                if not dimension.HasField("dim_value") and len(set(found)) == 1:
+                    dimension.dim_value = found[0]
+
+
 def _undeclare_outputs(proto: onnx.ModelProto) -> None:
     """Let the outputs of tensors be what they are: a change may give them another size or dtype."""
     for one in proto.graph.output:
@@ -246,8 +262,9 @@ def _sources(graph: Graph, values: Mapping[str, Value]) -> list[Source]:
     for name, value in values.items():
         if value.origin is Origin.NODE:
             continue
+        named = [one.dim_param for one in symbols[name]] if name in symbols else []
         labels = tuple(
-            (symbols[name][axis].dim_param or f"{name} {axis}") if is_dynamic(size) else int(size)
+            (dict(enumerate(named)).get(axis) or f"{name} {axis}") if is_dynamic(size) else int(size)
             for axis, size in enumerate(value.type.shape)
         )
         found.append(Source(name, value.type, value.origin is Origin.INPUT, labels))
