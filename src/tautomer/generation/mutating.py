@@ -19,7 +19,6 @@ from tautomer.generation.generating import Generated, Work, frameworks
 from tautomer.generation.settings import GenerationSettings
 from tautomer.model import Limits
 
-
 BATCH = 25
 """So many mutants are made by one worker: a real model takes much longer than one that is made up."""
 

@@ -26,6 +26,13 @@ INLINE = 1024
 _NOT_SET = frozenset({"to", "dtype", "output_dtype", "stash_type", "training_mode", "seed", "saturate"})
 """Attributes that are numbers and name a type or a mode."""
 
+_FLAGS = frozenset(
+    "allowzero antialias ceil_mode center_point_box count_include_pad exclude_outside exclusive fmod input_forget "
+    "inverse is_causal keepdims largest layout linear_before_reset noop_with_empty_axes onesided reverse "
+    "select_last_index sorted storage_order transA transB".split()
+)
+"""Attributes that are 0 or 1; kernels take other numbers without a word, but they mean nothing."""
+
 _WITHOUT_PLACE = frozenset({"Constant", "If", "Loop", "Scan"})
 DEFAULT = ("", "ai.onnx")
 
@@ -139,7 +146,7 @@ def _attributes(node: onnx.NodeProto, opset: int, constants: Mapping[str, Array]
             names = [one.name for one in schema.inputs]
     for name, value in given.items():
         if name not in _NOT_SET and isinstance(value, int | float | list):
-            yield name, value
+            yield name, bool(value) if name in _FLAGS else value
     for place, name in enumerate(node.input):
         array = constants.get(name)
         if array is None or array.dtype.kind not in "if" or array.ndim > 1 or not array.size:
@@ -290,7 +297,7 @@ class _Edit:
         if place is None:
             others = [one for one in node.attribute if one.name != name]
             del node.attribute[:]
-            node.attribute.extend([*others, helper.make_attribute(name, value)])
+            node.attribute.extend([*others, helper.make_attribute(name, int(value) if name in _FLAGS else value)])
         else:
             array = np.array(value, self._constants[node.input[place]].dtype)
             node.input[place] = f"{node.output[0]}/{name}"
