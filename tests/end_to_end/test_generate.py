@@ -112,7 +112,7 @@ def test_mutants_of_a_model_run_and_differ_from_it(tmp_path):
     assert main(["check", str(made / index["models"][0]["file"]), "--keep", "none"]) in (0, 1)
 
 
-def test_what_cannot_be_mutated_yet_is_misuse(tmp_path, capsys):
-    (tmp_path / "net.py").write_text("import tensorflow as tf\ndef model(x):\n    return x\n")
-    assert main(["generate", "--mutate", str(tmp_path / "net.py"), "-o", str(tmp_path / "mutants")]) == 2
+def test_what_cannot_be_mutated_is_misuse(tmp_path, capsys):
+    (tmp_path / "net.tflite").write_bytes(b"TFL3")
+    assert main(["generate", "--mutate", str(tmp_path / "net.tflite"), "-o", str(tmp_path / "mutants")]) == 2
     assert "TA166" in capsys.readouterr().err

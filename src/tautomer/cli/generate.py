@@ -54,7 +54,11 @@ def generate(
     ] = None,
     mutate: Annotated[
         Path | None,
-        typer.Option(metavar="MODEL", help="Change this model a little instead of making models up (PyTorch)."),
+        typer.Option(metavar="MODEL", help="Change this model a little instead of making models up."),
+    ] = None,
+    inputs: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE|DIR", help="Samples for the model that is changed. Default: its own, or seeded."),
     ] = None,
     changes: Annotated[str, typer.Option(metavar="N|N-M", help="Changes of each mutant. Default: 1-3.")] = "1-3",
     dynamic: Annotated[float, typer.Option(metavar="SHARE", help="Models with a dynamic dimension.")] = 0.2,
@@ -108,6 +112,7 @@ def generate(
                     mutate,
                     asked,
                     output,
+                    inputs=inputs,
                     changes=generation.nodes_from(changes),
                     limits=settings.limits,
                     runner=pool,

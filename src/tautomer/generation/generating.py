@@ -29,7 +29,7 @@ BATCH = 200
 SCHEMA = "tautomer/generate/1"
 INDEX = "index.json"
 
-KEPT = ("seed", "file", "nodes", "operators", "changes")
+KEPT = ("seed", "file", "inputs", "nodes", "operators", "changes", "kinds")
 """What the index says of each model."""
 
 VARIED: Mapping[str, Any] = {"kind": "varied"}
@@ -44,7 +44,8 @@ class Generated:
         settings: what was asked for.
         models: for each model its seed, file, number of nodes and operators.
         failed: seeds for which no model was made, and why.
-        refused: how often nodes were refused, by operator and reason.
+        refused: how often nodes were refused, by operator and reason; of mutants, changes by their kinds.
+        tried: how often changes were tried, by their kinds.
         versions: of the framework.
         seconds: that it took, the workers' start included.
         sequences: those of one to three operators that the models hold, by the operators' names in the graph.
@@ -54,6 +55,7 @@ class Generated:
     models: list[dict[str, Any]] = field(default_factory=list)
     failed: dict[int, str] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
+    tried: Counter[str] = field(default_factory=Counter)
     versions: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     sequences: set[tuple[str, ...]] = field(default_factory=set)
@@ -72,6 +74,7 @@ class Generated:
             "distinct_sequences": {str(n): sum(len(one) == n for one in self.sequences) for n in (2, 3)},
             "sequences": sorted(self.sequences),
             "refused_nodes": dict(self.refused.most_common()),
+            **({"tried_changes": dict(self.tried.most_common())} if self.tried else {}),
         }
 
 
@@ -183,6 +186,7 @@ class Work:
         arguments: of the task, for the seeds of a batch and what was made before.
         settings: what was asked for.
         output: where the models go.
+        batch: how many are made by one worker.
     """
 
     adapter: Adapter
@@ -190,6 +194,7 @@ class Work:
     arguments: Callable[[Sequence[int], Generated], dict[str, Any]]
     settings: GenerationSettings
     output: Path
+    batch: int = BATCH
 
     def done(self, limits: Limits, runner: Runner | None, report: Callable[[int, int], None]) -> Generated:
         """Make them all.
@@ -209,7 +214,7 @@ class Work:
             bench = Bench(used, limits, stack.enter_context(RunStore(folder).create(f"generate {settings.framework}")))
             pending = list(range(settings.seed, settings.seed + settings.count))
             while pending:
-                reached = self._batch(bench, made, pending[:BATCH])
+                reached = self._batch(bench, made, pending[: self.batch])
                 pending = [seed for seed in pending if seed > reached]
                 report(len(made.models), settings.count)
         made.seconds = time.monotonic() - began
@@ -223,6 +228,7 @@ class Work:
         reached = _collect(attempt, made, self.output, seeds[0])
         if isinstance(attempt, Completed):
             made.refused.update(attempt.result["refused"])
+            made.tried.update(attempt.result.get("tried", {}))
             made.versions = attempt.result["versions"]
         else:
             made.failed[reached] = describe(attempt)
@@ -265,12 +271,23 @@ def _collect(attempt: Attempt, made: Generated, output: Path, first: int) -> int
         if event.name != "model":
             continue
         if event.fields["file"] is None:
-            made.failed[seed] = "too many nodes in a row were refused"
+            made.failed[seed] = "all that was tried was refused"
             continue
-        _write(output / str(event.fields["file"]), (attempt.log.parent / str(event.fields["file"])).read_bytes())
+        for name in ("file", "inputs"):
+            if name in event.fields:
+                _take(attempt.log.parent, str(event.fields[name]), output)
         made.sequences |= {tuple(one) for one in event.fields["sequences"]}
         made.models.append({name: event.fields[name] for name in KEPT if name in event.fields})
     return reached
+
+
+def _take(folder: Path, name: str, output: Path) -> None:
+    """Take a file, or a folder of files, from where a worker left it."""
+    for file in sorted((folder / name).rglob("*")) or [folder / name]:
+        if file.is_file():
+            target = output / file.relative_to(folder)
+            check_folder(target.parent)
+            _write(target, file.read_bytes())
 
 
 def _write(path: Path, data: bytes) -> None:

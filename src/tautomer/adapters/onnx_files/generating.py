@@ -41,3 +41,29 @@ def text_of(program: Program) -> str:
     from tautomer.adapters.onnx_files.generated_module import module_text
 
     return module_text(program)
+
+
+def mutate(channel: Channel, *, spec: dict[str, Any], seeds: list[int], changes: list[int]) -> dict[str, Any]:
+    """Change a model a little for each seed, and leave what comes out as an .onnx file in the attempt's folder.
+
+    See `tautomer.adapters.mutating.make_mutants` for what is emitted and returned.
+
+    Args:
+        channel: of the task.
+        spec: of the model, as the source takes it.
+        seeds: of the mutants.
+        changes: the least and the largest number of changes.
+
+    Raises:
+        MisuseError: the model cannot be read or run.
+    """
+    import onnx
+    import onnxruntime
+
+    from tautomer.adapters.mutating import make_mutants
+    from tautomer.adapters.onnx_files.mutation_runs import OnnxSubject
+
+    return {
+        **make_mutants(channel, OnnxSubject(spec), seeds=seeds, changes=changes),
+        "versions": {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__},
+    }

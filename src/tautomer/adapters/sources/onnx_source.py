@@ -27,6 +27,7 @@ ADAPTER = Adapter(
     float64=True,
     architecture_task="tautomer.adapters.onnx_files.architecture:architecture",
     generated_by="tautomer.adapters.onnx_files.generating",
+    mutates=True,
 )
 
 DECIDING = frozenset({"Ceil", "DynamicQuantizeLinear", "Floor", "QuantizeLinear", "Round"})

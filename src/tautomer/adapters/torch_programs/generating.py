@@ -46,7 +46,7 @@ def text_of(program: Program) -> str:
 def mutate(channel: Channel, *, spec: dict[str, Any], seeds: list[int], changes: list[int]) -> dict[str, Any]:
     """Change a program a little for each seed, and leave what comes out as an ExportedProgram in the attempt's folder.
 
-    Emits `begin` and `model`, as `generate` does; a model's `changes` are sentences.
+    See `tautomer.adapters.mutating.make_mutants` for what is emitted and returned.
 
     Args:
         channel: of the task.
@@ -57,6 +57,13 @@ def mutate(channel: Channel, *, spec: dict[str, Any], seeds: list[int], changes:
     Raises:
         MisuseError: the program cannot be loaded, or torch.export does not capture it.
     """
-    from tautomer.adapters.torch_programs.mutants import make_mutants
+    import torch
 
-    return make_mutants(channel, spec=spec, seeds=seeds, changes=changes)
+    from tautomer.adapters.mutating import make_mutants
+    from tautomer.adapters.torch_programs.mutants import TorchSubject
+
+    torch.set_num_threads(1)
+    return {
+        **make_mutants(channel, TorchSubject(spec), seeds=seeds, changes=changes),
+        "versions": {"torch": torch.__version__},
+    }

@@ -1,166 +1,158 @@
-"""The worker's part of `tautomer generate --mutate` for PyTorch: changes that leave a program worth checking."""
+"""The worker's part of `tautomer generate --mutate` for PyTorch: mutants captured, run and written."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
+from tautomer.adapters.mutating import Answer, perturbed, shuffled
 from tautomer.adapters.torch_programs.kernels import NAMES, TorchKernels
-from tautomer.adapters.torch_programs.mutation import Change, Mutator
+from tautomer.adapters.torch_programs.mutation import MutantModule, places_and_sources, with_shape
 from tautomer.adapters.torch_programs.operators import OPERATORS
 from tautomer.adapters.torch_programs.preparation import PreparedProgram, prepare
 from tautomer.adapters.torch_programs.reduction.recording import exported_program, out_of_place
 from tautomer.adapters.torch_programs.trees import CallArguments
 from tautomer.adapters.user_modules import first_line
-from tautomer.adapters.worker_api import Channel
 from tautomer.errors import UserCodeError
-from tautomer.synthesis import Draw
-from tautomer.synthesis.health import PERTURBATION, Observed, ailment, extent
+from tautomer.synthesis.mutation import Change, Mutator
 
-TRIES = 40
-"""So many sets of changes are tried for a seed before it is given up."""
-
-DRAWS = 200
-"""So often a change is drawn until one fits."""
+GRAPHS = 16
+"""So many captures of the program at other sizes are kept."""
 
 
-def make_mutants(channel: Channel, *, spec: dict[str, Any], seeds: list[int], changes: list[int]) -> dict[str, Any]:
-    """See `tautomer.adapters.torch_programs.generating.mutate`."""
-    torch.set_num_threads(1)
-    prepared = prepare(spec)
-    try:
-        graph = exported_program(prepared).module(check_guards=False)
-    except Exception as error:  # whatever stands in the way of torch.export
-        raise UserCodeError("TA126", f"torch.export cannot capture it: {first_line(error)}.") from error
-    out_of_place(graph)
-    call = prepared.program.input_sets[0].call
-    calls = _calls(prepared)
-    with torch.no_grad():
-        sound = [one is None for one in _ailments(graph, calls)]
-    ground = _Ground(Mutator(graph, call, OPERATORS), call, calls, sound)
-    for seed in seeds:
-        channel.emit("begin", seed=seed)
-        for attempt in range(TRIES):
-            draw = Draw(seed, attempt)
-            drawn = _changes(ground.mutator, draw, draw.between(*changes))
-            program = ground.exported(drawn) if drawn else None
-            if program is not None:
-                name = f"mutant-{seed:06d}.pt2"
-                torch.export.save(program, channel.folder / name)
-                channel.emit("model", seed=seed, file=name, **_facts(drawn, program))
-                break
-        else:
-            channel.emit("model", seed=seed, file=None, nodes=0, operators=[], sequences=[])
-    return {"refused": ground.refused, "versions": {"torch": torch.__version__}}
+@dataclass(frozen=True, slots=True)
+class TorchMutant:
+    """A captured program, and what it is run on: inputs as written, perturbed, and others."""
+
+    program: torch.export.ExportedProgram
+    calls: Sequence[CallArguments]
 
 
-@dataclass(slots=True)
-class _Ground:
-    """What mutants are made of and held against.
+class TorchSubject:
+    """A program that mutants are made of.
 
-    Attributes:
-        mutator: draws changes of the program.
-        call: what it is captured with.
-        calls: what it is run on: the same, perturbed, and other inputs.
-        sound: for each output of the program itself, whether nothing is wrong with it.
-        refused: how often changes were refused, by kinds and reason.
+    Args:
+        spec: of the program; see `load_program`.
+
+    Raises:
+        MisuseError: the program cannot be loaded, or torch.export does not capture it.
     """
 
-    mutator: Mutator
-    call: CallArguments
-    calls: list[CallArguments]
-    sound: list[bool]
-    refused: Counter[str] = field(default_factory=Counter)
-
-    def exported(self, changes: list[Change]) -> torch.export.ExportedProgram | None:
-        """The mutant, captured; None where it does not run or an output is worse than in the program itself."""
-        kinds = "+".join(sorted({change.kind for change in changes}))
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self._prepared = prepare(spec)
         try:
+            graph = _captured(self._prepared)
+        except Exception as error:  # whatever stands in the way of torch.export
+            raise UserCodeError("TA126", f"torch.export cannot capture it: {first_line(error)}.") from error
+        self._graphs: dict[tuple[Any, ...], torch.fx.GraphModule] = {(): graph}
+        self._inputs = [node.name for node in graph.graph.nodes if node.op == "placeholder"]
+        call = self._prepared.program.input_sets[0].call
+        self.mutator = Mutator(*places_and_sources(graph, call), OPERATORS)
+
+    def mutant(self, changes: Sequence[Change]) -> TorchMutant:
+        """The program with changes, captured.
+
+        Raises:
+            Exception: what torch.export raises where a change does not fit.
+        """
+        shapes = {name: shape for one in changes for name, shape in one.shapes.items() if name in self._inputs}
+        prepared = self._with_sizes(shapes)
+        graph = self._graph(prepared, shapes)
+        call = prepared.program.input_sets[0].call
+        with torch.no_grad():
+            copied = call.copied()
+            module = MutantModule(graph, changes, self._inputs)
+            program = torch.export.export(module, copied.args, copied.kwargs or None, strict=False)
+        return TorchMutant(program, _calls(prepared))
+
+    def answers(self, mutant: TorchMutant) -> list[list[Answer]]:
+        """What it answers.
+
+        Raises:
+            Exception: what PyTorch raises.
+        """
+        kernels, model = TorchKernels(), mutant.program.module()
+        found = []
+        for call in mutant.calls:
+            copied = call.copied()
             with torch.no_grad():
-                copied = self.call.copied()
-                mutant = self.mutator.mutant(changes)
-                program = torch.export.export(mutant, copied.args, copied.kwargs or None, strict=False)
-                ailments = _ailments(program.module(), self.calls)
-        except Exception as error:  # a change that does not fit raises what the operators raise
-            self.refused[f"{kinds}: {type(error).__name__}"] += 1
-            return None
-        wrong = [one for one, was_sound in zip(ailments, self.sound, strict=False) if one is not None and was_sound]
-        if wrong:
-            self.refused[f"{kinds}: {wrong[0]}"] += 1
-            return None
-        return program
+                leaves = pytree.tree_leaves(model(*copied.args, **copied.kwargs))
+            tensors = [one.detach() for one in leaves if isinstance(one, torch.Tensor) and one.dtype in NAMES]
+            found.append([(NAMES[one.dtype], np.asarray(kernels.array(one))) for one in tensors])
+        return found
+
+    def written(self, mutant: TorchMutant, folder: Path, stem: str) -> dict[str, Any]:
+        """Write a mutant, with its inputs in it.
+
+        Raises:
+            Exception: what torch.export raises.
+        """
+        torch.export.save(mutant.program, folder / f"{stem}.pt2")
+        operators = [str(node.target) for node in mutant.program.graph.nodes if node.op == "call_function"]
+        return {"file": f"{stem}.pt2", "nodes": len(operators), "operators": sorted(set(operators))}
+
+    def _with_sizes(self, shapes: Mapping[str, Sequence[int]]) -> PreparedProgram:
+        """The program with inputs of these sizes."""
+        if not shapes:
+            return self._prepared
+        first = self._prepared.program.input_sets[0]
+        leaves = pytree.tree_leaves((first.call.args, first.call.kwargs))
+        changed = [
+            with_shape(leaf, shapes[name]) if name in shapes else leaf
+            for name, leaf in zip(self._inputs, leaves, strict=True)
+        ]
+        sets = (replace(first, call=first.call.rebuilt(changed)),)
+        return replace(self._prepared, program=replace(self._prepared.program, input_sets=sets))
+
+    def _graph(self, prepared: PreparedProgram, shapes: Mapping[str, Sequence[int]]) -> torch.fx.GraphModule:
+        """The program as captured with inputs of these sizes: Python code may take another way there.
+
+        What was captured before it came here has its sizes in it; whether it runs at these is found by running it.
+        """
+        key = tuple(sorted((name, tuple(shape)) for name, shape in shapes.items()))
+        if isinstance(prepared.program.model, torch.export.ExportedProgram):
+            return self._graphs[()]
+        if key not in self._graphs:
+            while len(self._graphs) > GRAPHS:
+                del self._graphs[list(self._graphs)[1]]
+            self._graphs[key] = _captured(prepared)
+        return self._graphs[key]
 
 
-def _changes(mutator: Mutator, draw: Draw, count: int) -> list[Change]:
-    found: dict[str, Change] = {}
-    for _ in range(DRAWS):
-        change = mutator.change(draw)
-        if change is not None:
-            found.setdefault(change.node, change)
-        if len(found) == count:
-            break
-    return list(found.values())
+def _captured(prepared: PreparedProgram) -> torch.fx.GraphModule:
+    graph: torch.fx.GraphModule = exported_program(prepared).module(check_guards=False)
+    out_of_place(graph)
+    return graph
 
 
 def _calls(prepared: PreparedProgram) -> list[CallArguments]:
     """The inputs that the program is written with, these perturbed, and others of the same sizes."""
     first = prepared.program.input_sets[0].call
-    sizes = [one.shape for one in pytree.tree_leaves((first.args, first.kwargs)) if isinstance(one, torch.Tensor)]
-    for one in prepared.program.input_sets[1:]:
-        leaves = pytree.tree_leaves((one.call.args, one.call.kwargs))
-        if [leaf.shape for leaf in leaves if isinstance(leaf, torch.Tensor)] == sizes:
-            return [first, _moved(first, _perturbed), one.call]
-    return [first, _moved(first, _perturbed), _moved(first, _another)]
+    sizes = _sizes(first)
+    others = (one.call for one in prepared.program.input_sets[1:] if _sizes(one.call) == sizes)
+    other = next(others, None) or _moved(first, lambda dtype, array, by: shuffled(array, by))
+    return [first, _moved(first, perturbed), other]
+
+
+def _sizes(call: CallArguments) -> list[torch.Size]:
+    leaves = pytree.tree_leaves((call.args, call.kwargs))
+    return [one.shape for one in leaves if isinstance(one, torch.Tensor)]
 
 
 def _moved(call: CallArguments, how: Any) -> CallArguments:
-    generator = torch.Generator().manual_seed(0)
+    generator = np.random.Generator(np.random.PCG64(0))
+    kernels = TorchKernels()
 
     def leaf(value: Any) -> Any:
-        return how(value, generator) if isinstance(value, torch.Tensor) and value.numel() else value
+        if not isinstance(value, torch.Tensor) or not value.numel() or value.dtype not in NAMES:
+            return value
+        dtype = NAMES[value.dtype]
+        return kernels.tensor(how(dtype, kernels.array(value.detach()), generator), dtype)
 
     return CallArguments(pytree.tree_map(leaf, call.args), pytree.tree_map(leaf, call.kwargs))
-
-
-def _perturbed(value: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    if not value.is_floating_point():
-        return value
-    noise = 2 * torch.rand(value.shape, generator=generator) - 1
-    return value + value * noise.to(value.dtype) * PERTURBATION[NAMES[value.dtype]]
-
-
-def _another(value: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Its elements in another order: what an input may hold stays what it was."""
-    order = torch.randperm(value.numel(), generator=generator)
-    return value.flatten()[order].reshape(value.shape)
-
-
-def _ailments(model: torch.nn.Module, calls: list[CallArguments]) -> list[str | None]:
-    """What is wrong with each output that is a tensor."""
-    kernels = TorchKernels()
-    answers = []
-    for call in calls:
-        copied = call.copied()
-        leaves = pytree.tree_leaves(model(*copied.args, **copied.kwargs))
-        answers.append([one.detach() for one in leaves if isinstance(one, torch.Tensor) and one.dtype in NAMES])
-    found: list[str | None] = []
-    for one, perturbed, other in zip(*answers, strict=True):
-        arrays = [np.asarray(kernels.array(value)) for value in (one, perturbed, other)]
-        seen = Observed(arrays[0], arrays[1], arrays[2], [extent(array) for array in arrays])
-        found.append(ailment(seen, NAMES[one.dtype]))
-    return found
-
-
-def _facts(changes: list[Change], program: torch.export.ExportedProgram) -> dict[str, Any]:
-    operators = [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
-    return {
-        "nodes": len(operators),
-        "operators": sorted(set(operators)),
-        "sequences": [],
-        "changes": [change.description for change in changes],
-    }
