@@ -90,6 +90,16 @@ class Source:
             variance[name] = moved_variance(maker, variance.get(producer or ""), exact.array)
         return cls(values, declared, variance)
 
+    def returned(self, path: str) -> frozenset[str]:
+        """Names of the values that an output is, as they are.
+
+        Args:
+            path: of the output.
+        """
+        output = self.values[f"{OUTPUT}{path}"]
+        makers = [one for one in output.parents if one in self.values]
+        return frozenset(one for one in makers if np.array_equal(self.values[one].exact, output.exact, equal_nan=True))
+
     def spanned(self, name: str, found: Mapping[str, Match]) -> list[str]:
         """The values that a fragment computes, the one it ends with first.
 

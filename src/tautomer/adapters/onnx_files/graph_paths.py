@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import onnx
@@ -15,6 +15,13 @@ MOVES = frozenset(
     """.split()
 )
 """Operators that only put elements in other places, or change how they are stored."""
+
+
+def is_formula(nodes: Sequence[onnx.NodeProto]) -> bool:
+    """Whether nodes compute by a formula of several operators, rather than by one that the specification defines."""
+    computing = [node for node in nodes if node.op_type not in MOVES]
+    bodies = any(one.type == onnx.AttributeProto.GRAPH for node in computing for one in node.attribute)
+    return len(computing) > 1 or bodies or any(node.domain not in ("", "ai.onnx") for node in computing)
 
 
 class GraphPaths:

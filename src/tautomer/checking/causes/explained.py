@@ -353,23 +353,20 @@ class _Case:
         A captured program is not judged by fragments: what deviates there as a whole is in all that is made of it.
         """
         captured = blamed is not None and blamed.stage is Stage.LOAD_MODEL and not blamed.record.fragments
-        if one.exact or captured:
+        if captured:
             return None
         faults = {verdict.name: verdict.fragment_faults() for verdict in self.conversion.verdicts}
+        every = [fault for found in faults.values() for fault in found]
+        # A value that was compared by name shows in the fragments that it lies in.
+        around = {fault.value for fault in every if {node.name for node in one.nodes} & {*fault.nodes}}
+        values = around if one.exact else {*one.values}
+        places = set() if one.exact else {(one.operator, one.line)}
         # Passes rename values, and what a node was made for may be less than what its fragment spans.
-        mine = [fault for found in faults.values() for fault in found if fault.value in one.values]
-        places = {(fault.operator, fault.line) for fault in mine} | {(one.operator, one.line)}
-        return next(
-            (
-                verdict
-                for verdict in self.conversion.verdicts
-                if any(
-                    fault.value in one.values or (fault.operator, fault.line) in places
-                    for fault in faults[verdict.name]
-                )
-            ),
-            None,
-        )
+        places |= {(fault.operator, fault.line) for fault in every if fault.value in values}
+        for verdict in self.conversion.verdicts:
+            if any(fault.value in values or (fault.operator, fault.line) in places for fault in faults[verdict.name]):
+                return verdict
+        return None
 
     def _with_contradiction(self, suspect: Suspect) -> Finding:
         """A deviation that no operator was found for: where the graph states a shape wrongly, that is its cause."""
