@@ -170,8 +170,9 @@ class FragmentJudge:
         semantic = self._semantic(None)
         if any(one.semantic_fault for one in semantic.values()):
             # Deviating values are looked for by hint and nearness; folded constants become what they stand for.
-            missing = frozenset(self.source.values) - {match.source for match in self.found.values()}
-            missing -= self._returned()
+            found = {match.source for match in self.found.values()}
+            seen = {one for one in found if not one.startswith(OUTPUT)} | self._returned()
+            missing = frozenset(self.source.values) - found - self.source.twins(seen)
             first, first_found = semantic, dict(self.found)
             doubles = self.constants.doubles
             stored = _stored(self.loaded)
