@@ -12,6 +12,7 @@ import numpy as np
 from tautomer.adapters.onnx_files.aligned_source import OUTPUT, Source, read_alignment, write_alignment
 from tautomer.adapters.onnx_files.constant_parts import ConstantParts
 from tautomer.adapters.onnx_files.derived_constants import (
+    Constants,
     Derived,
     ExactConstants,
     Noise,
@@ -31,23 +32,6 @@ from tautomer.numerics.layouts import NEAR_RELATIVE, Layout, distance
 Array = np.ndarray[Any, Any]
 
 PERTURBED_SAMPLES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Constants:
-    """What is known of a graph's constants.
-
-    Attributes:
-        own: fingerprints of the source's tensors, and its scalars: what is among them was not derived.
-        doubles: float32 number -> the double that the source's factories take in its place.
-        parents: earlier checkpoints (`path`, `opset_override`) that still compute a folded constant, by value name.
-        seed: of their perturbation.
-    """
-
-    own: tuple[list[str], list[float]]
-    doubles: Mapping[float, float]
-    parents: list[dict[str, Any]]
-    seed: int
 
 
 def judge_fragments(
@@ -349,10 +333,20 @@ class FragmentJudge:
         evaluator = self._evaluator(lift=True, perturb=perturb, noise=noise)
         evaluator.run(self.given, force=force)
 
+    def _meant(self, name: str) -> frozenset[str]:
+        """The source values that a value stands for: of an output, what is returned as well."""
+        match = self.found.get(name)
+        if match is None:
+            return frozenset()
+        path = self.output_names.get(name)
+        return frozenset({match.source}) | (self.source.returned(path) if path is not None else frozenset())
+
     def _with_stability(self, semantic: dict[str, FragmentJudgement]) -> dict[str, FragmentJudgement]:
         """Run each fragment on the source's declared values, exactly and in the declared types, and compare."""
         local: dict[str, Array] = {}
         judged = dict(semantic)
+        steps = self._paths.steps(semantic, self._meant)
+        semantic = {name: one for name, one in semantic.items() if name not in steps}
 
         def declared(name: str, shape: Any) -> Tensor:
             match = self.found[name]
@@ -377,7 +371,7 @@ class FragmentJudge:
                 exact = kept.float64() if semantic[name].own_rounding else local[name]
                 one = stability_judgement(kept, exact, variance, target)
                 # One operator has no formula: what its kernel rounds is the runtime's, and judged there.
-                formula = is_formula(self._paths.between(name, self.found.__contains__))
+                formula = is_formula(self._paths.between(name, semantic.__contains__))
                 judged[name] = replace(
                     semantic[name],
                     rounding_ratio=one.rounding_ratio if formula else None,

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from tautomer.adapters.onnx_files.aligned_source import Source
+from tautomer.adapters.onnx_files.derived_constants import Constants
 from tautomer.adapters.onnx_files.evaluation import load_as
-from tautomer.adapters.onnx_files.fragments import Constants, FragmentJudge
+from tautomer.adapters.onnx_files.fragments import FragmentJudge
 from tautomer.adapters.tensor_file import write_values
 from tautomer.adapters.torch_programs.capture import capture
 from tautomer.adapters.torch_programs.tracing import traced
@@ -103,6 +104,27 @@ def test_one_operator_has_no_formula_that_could_lose_digits(judged):
     given = torch.rand(4, 16, generator=torch.Generator().manual_seed(391)) - 0.5  # seldom is it as far off as here
     found = judged(given, torch.mean, graph)
     assert not found["y"].faulty
+
+
+@pytest.mark.parametrize("taken", ["Less", "Greater"])
+def test_of_two_branches_only_the_one_that_is_taken_tells_how_accurate_a_formula_is(judged, taken):
+    # x + w (y - x) is y - (1 - w) (y - x) in exact arithmetic; where x is small and w as well, the second cancels.
+    given = torch.logspace(-6, -3, 64).reshape(4, 16)
+    graph = f"""<ir_version: 9, opset_import: ["" : 20]>
+    target (float[4, 16] x) => (float[4, 16] y)
+    <float w = {{0.000100000005}}, float one = {{1}}, float half = {{0.5}}> {{
+        gap = Sub (one, x)
+        first = Mul (w, gap)
+        low = Add (x, first)
+        rest = Sub (one, w)
+        second = Mul (gap, rest)
+        high = Sub (one, second)
+        small = {taken} (w, half)
+        y = Where (small, low, high)
+    }}"""
+    weight = torch.tensor(0.0001)
+    found = judged(given, lambda x: torch.lerp(x, torch.ones_like(x), weight), graph)
+    assert [name for name, one in found.items() if one.faulty] == ([] if taken == "Less" else ["y"])
 
 
 @pytest.mark.parametrize("wrong", [False, True])
