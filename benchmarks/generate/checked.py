@@ -2,18 +2,20 @@
 
     python benchmarks/generate/checked.py FOLDER [--results DIR] [--count N] [--via CONVERTER] [--to RUNTIME]
 
-Every model's report is stored as it is made, so a run that was stopped goes on where it was. Failures are grouped by
-stage, category, the source's operator and the first sentence of the evidence; each group names its first model.
+Every model's report is stored as it is made, so a run that was stopped goes on where it was. Findings are counted by
+stage and cause, and grouped by the source's operator and what became of it; each group names its first models.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,8 @@ def main(arguments: argparse.Namespace) -> int:
             row["seconds"] = round(time.perf_counter() - began, 1)
             path.write_text(json.dumps(row), "utf-8")
             print(f"{model.stem} {row['seconds']:5.1f} s  {row['outcome']}", flush=True)
-    return tables([json.loads((arguments.results / f"{one.stem}.json").read_text("utf-8")) for one in models])
+    stored = [arguments.results / f"{one.stem}.json" for one in models]
+    return tables([json.loads(one.read_text("utf-8")) for one in stored])
 
 
 def checked(model: Path, settings: CheckSettings, pool: Pool) -> dict[str, Any]:
@@ -64,19 +67,51 @@ def checked(model: Path, settings: CheckSettings, pool: Pool) -> dict[str, Any]:
 def tables(rows: list[dict[str, Any]]) -> int:
     """Print what came of it; 1 where a check itself went wrong."""
     outcomes: dict[str, int] = defaultdict(int)
+    causes: dict[tuple[str, ...], list[str]] = defaultdict(list)
     groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for row in rows:
         outcomes[row["outcome"]] += 1
         for one in row["findings"]:
-            sentence = one["evidence"].partition(": ")[0].partition(";")[0][:90]
-            groups[one["stage"], one["kind"], one["category"], one["operator"], sentence].append(row["model"])
+            causes[one["stage"], one["kind"], one["category"]].append(row["model"])
+            operator = one["operator"].rpartition(" + ")[2]
+            groups[one["stage"], one["kind"], operator, what_became(one["evidence"])].append(row["model"])
         if row["reason"] and not row["findings"]:
-            groups[row["outcome"], "", "", "", str(row["reason"])[:110]].append(row["model"])
+            groups[row["outcome"], "", "", _NUMBER.sub("_", str(row["reason"]))[:150]].append(row["model"])
     print(f"\n{len(rows)} models: " + ", ".join(f"{count} {name}" for name, count in sorted(outcomes.items())))
-    print("\n| models | stage | kind | cause | operator | evidence | first |\n|---|---|---|---|---|---|---|")
-    for group, found in sorted(groups.items(), key=lambda one: -len(one[1])):
-        print(f"| {len(found)} | " + " | ".join(group) + f" | {found[0]} |")
+    _table(("models", "findings", "stage", "kind", "category"), causes, lambda found: (len({*found}), len(found)))
+    _table(
+        ("models", "stage", "kind", "operator", "what became of it", "first"),
+        groups,
+        lambda found: (len({*found}),),
+        lambda found: (", ".join(one.removeprefix("model-") for one in dict.fromkeys(found[:9])),),
+    )
     return 1 if any(name.startswith("TA") for name in outcomes) else 0
+
+
+_NUMBER = re.compile(r"(?<!\w)-?\d+(\.\d+)?(e[+-]?\d+)?")
+_ARGUMENTS = re.compile(r"\([^()]*\)")
+
+
+def what_became(evidence: str) -> str:
+    """The first clause of a finding's evidence, without numbers and arguments that differ from model to model."""
+    if "could not be converted" in evidence:
+        return evidence.partition(": ")[0]
+    reduction = next(iter(re.findall(r"reduce='\w+'", evidence)), "")
+    while _ARGUMENTS.search(evidence):
+        evidence = _ARGUMENTS.sub("", evidence)
+    clause = re.split(r": |; |, whose|, which|, and ", evidence)[0]
+    return f"{_NUMBER.sub('_', clause)} {reduction}".strip()[:100]
+
+
+def _table(
+    heads: Sequence[str],
+    groups: Mapping[tuple[str, ...], list[str]],
+    before: Callable[[list[str]], tuple[int, ...]],
+    after: Callable[[list[str]], tuple[str, ...]] = lambda _: (),
+) -> None:
+    print(f"\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    for group, found in sorted(groups.items(), key=lambda one: (-len({*one[1]}), one[0])):
+        print(f"| {' | '.join(str(cell) for cell in (*before(found), *group, *after(found)))} |")
 
 
 if __name__ == "__main__":

@@ -233,11 +233,26 @@ def _blame_of_refusal(refused: Verdict, steps: Sequence[Verdict], runtime: Seque
     That the model is another function besides does not make it one that cannot be run; shapes that it states and its
     values contradict may.
     """
+    unfit = any(one.outcome is Outcome.FAILED or one.record.contradictions for one in steps)
     if refused is runtime[0] or runtime[0].outcome is Outcome.FAILED:
+        if not unfit and _is_no_part_of_a_fault(refused, steps):
+            evidence = "the node that it refuses is right; what deviates is made by others"
+            return Blame(_stage_of(refused), None, evidence)
         return blame(steps, _stage_of(refused))
-    if any(one.outcome is Outcome.FAILED or one.record.contradictions for one in steps):
+    if unfit:
         return blame(steps, Stage.RUNTIME_OPTIMIZATION)
     return Blame(Stage.RUNTIME_OPTIMIZATION, None, f"'{runtime[0].name}' runs the same file")
+
+
+def _is_no_part_of_a_fault(refused: Verdict, steps: Sequence[Verdict]) -> bool:
+    """Whether a runtime has no kernel for a node, and all that deviates is made by other nodes."""
+    attempt = refused.record.failure
+    said = describe(attempt) if attempt is not None else ""
+    if "NOT_IMPLEMENTED" not in said and "NotImplemented" not in said:
+        return False
+    nodes = {*locate_node(refused, said).nodes}
+    faulty = {name for step in steps for fault in step.fragment_faults() for name in fault.nodes}
+    return bool(nodes and faulty) and nodes.isdisjoint(faulty)
 
 
 def _refusal(verdict: Verdict, blamed: Blame, surfaced: Stage) -> Suspect:

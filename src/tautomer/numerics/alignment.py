@@ -125,6 +125,8 @@ class Aligner:
                 self._note_nearest(name, value, self.missing)
             elif hint is not None and self._may_stand_for(name, hint.source):
                 found = self._expected(hint, value)
+        elif found is not None and hint is not None and self._forgets(name, hint.source, found.source, value):
+            found = self._expected(hint, value)
         if found is not None:
             self.found[name] = found
             self._taken.add(found.source)
@@ -138,6 +140,16 @@ class Aligner:
         if self.missing is None or source not in self.missing:
             return False
         return name in self.hints or source not in self._hinted
+
+    def _forgets(self, name: str, source: str, equal: str, value: Array) -> bool:
+        """Whether a value that was to be a source value is what that is computed from, and which is there already.
+
+        A converter that forgets what an operator does with its operand gives the operand under the result's name.
+        """
+        if self.survey or equal == source or not self._may_stand_for(name, source):
+            return False
+        operands = [one for one in self.values[source].parents if one in self._taken]
+        return any(self._confirmed(Match(one, Layout(), confirmed=False), value) is not None for one in operands)
 
     def _confirmed(self, hint: Match, value: Array) -> Match | None:
         arranged = self._arranged(hint.source, hint.layout, value.shape)
@@ -233,3 +245,17 @@ class Aligner:
         if layout.axes is not None and len(layout.axes) != rank:
             return None
         return layout.arranged(source.exact, shape)
+
+
+def undisputed(hints: Mapping[str, Match], nearest: Mapping[str, Match]) -> dict[str, Match]:
+    """The hints without those of which another for the same source value is nearer here.
+
+    Where branches of a formula are equal on one input set (atan2 is an arc tangent where x is positive), several values
+    were found to be the source's; on another set only one of them is.
+
+    Args:
+        hints: what other input sets or checkpoints proposed.
+        nearest: of a survey on this set.
+    """
+    settled = {match.source for name, match in nearest.items() if name in hints and hints[name].source == match.source}
+    return {name: match for name, match in hints.items() if match.source not in settled or name in nearest}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from tautomer.checking.findings import findings_of
+from tautomer.checking.fragment_records import FragmentFault, FragmentRun
 from tautomer.checking.records import CheckpointRecord
 from tautomer.checking.results import Conversion
 from tautomer.checking.verdicts import SourceTruth, Verdict
@@ -55,3 +58,20 @@ def test_a_refusal_of_a_wrong_model_that_contradicts_its_own_shapes_is_the_conve
 def test_a_refusal_in_every_session_is_the_converters_where_its_model_deviates():
     saved = verdict("saved", Stage.NODE_CONVERSION, Outcome.DIVERGENT)
     assert first_stage(saved, Outcome.FAILED) is Stage.NODE_CONVERSION
+
+
+@pytest.mark.parametrize(("faulty", "stage"), [("mean", Stage.RUNTIME_EXECUTION), ("where", Stage.NODE_CONVERSION)])
+def test_a_missing_kernel_is_the_runtimes_where_what_deviates_is_another_node(tmp_path, faulty, stage):
+    path = tmp_path / "model.onnx"
+    nodes = [helper.make_node("Where", ["c", "a", "a"], ["y"], name="where")]
+    values = [helper.make_tensor_value_info(name, TensorProto.BOOL, [2]) for name in ("c", "a", "y")]
+    onnx.save(helper.make_model(helper.make_graph(nodes, "g", values[:2], values[2:])), path)
+    fault = FragmentFault("m", (faulty,), ("Op",), "aten.op", None, True, None, 1e6)
+    saved = verdict("saved", Stage.NODE_CONVERSION, Outcome.DIVERGENT, path=path)
+    saved.record.fragments[0] = FragmentRun(faults=[fault])
+    said = "NOT_IMPLEMENTED : Could not find an implementation for Where(16) node with name 'where'"
+    failure = Refused(Resources(0.1, 0), Path("log"), (), "NotImplemented", said, "")
+    record = CheckpointRecord("ort unoptimized", Stage.RUNTIME_EXECUTION, path, failure=failure)
+    conversion = Conversion([saved], path, {}, {}, [], None)
+    [finding] = findings_of(conversion, [Verdict(record, Outcome.FAILED)], TRUTH, [])
+    assert finding.stage is stage

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tautomer.numerics.alignment import Aligner, Match, SourceValue
+from tautomer.numerics.alignment import Aligner, Match, SourceValue, undisputed
 from tautomer.numerics.layouts import Layout, distance, layouts, same
 
 RANDOM = np.random.default_rng(0)
@@ -156,3 +156,21 @@ def test_a_value_that_deviates_is_compared_in_the_layout_in_which_it_comes_neare
     other = Aligner(source, missing=frozenset(["pooled"])).match("pooled", unlike)
     assert other is not None
     assert other.layout == Layout()
+
+
+def test_of_values_that_were_equal_on_another_input_set_the_one_that_is_near_here_is_meant():
+    hints = {name: Match("atan2", Layout(), confirmed=True) for name in ("atan", "atan2")}
+    near = {"atan2": Match("atan2", Layout(), confirmed=False)}
+    assert list(undisputed(hints, near)) == ["atan2"]
+    assert undisputed(hints, {}) == hints  # where none is near, all may have gone wrong
+    assert undisputed({"atan": hints["atan"]}, near) == {"atan": hints["atan"]}  # nearness alone outdoes no hint
+
+
+@pytest.mark.parametrize("forgotten", [True, False])
+def test_an_operand_under_the_name_of_a_result_is_the_result_gone_wrong(forgotten):
+    operand, other = RANDOM.standard_normal((3, 4)), RANDOM.standard_normal((3, 4))
+    values = source("src", operand), source("mean", (operand + other) / 2, "src"), source("exp", np.exp(other), "other")
+    one = aligner(*values, missing=frozenset({"mean", "exp"}))
+    assert one.match("src", operand).source == "src"
+    found = one.match("mean" if forgotten else "exp", operand)
+    assert found.source == ("mean" if forgotten else "src")

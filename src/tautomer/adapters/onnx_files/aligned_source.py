@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,24 @@ class Source:
             variance[name] = moved_variance(maker, variance.get(producer or ""), exact.array)
         return cls(values, declared, variance)
 
+    def returned(self, path: str) -> frozenset[str]:
+        """Names of the values that an output is, as they are.
+
+        Args:
+            path: of the output.
+        """
+        output = self.values[f"{OUTPUT}{path}"]
+        makers = [one for one in output.parents if one in self.values]
+        return frozenset(one for one in makers if np.array_equal(self.values[one].exact, output.exact, equal_nan=True))
+
+    def twins(self, names: Collection[str]) -> frozenset[str]:
+        """Names of the values that hold the same numbers as one of these, in the same order.
+
+        What an RNN gives for its only step and its last state are two values of the source, and one of the target's.
+        """
+        marks = {_numbers(self.values[one].exact) for one in names}
+        return frozenset(name for name, one in self.values.items() if _numbers(one.exact) in marks)
+
     def spanned(self, name: str, found: Mapping[str, Match]) -> list[str]:
         """The values that a fragment computes, the one it ends with first.
 
@@ -121,6 +139,13 @@ class Source:
         kept = self.declared[name].numpy().dtype
         with np.errstate(all="ignore"):
             return Tensor.of(np.asarray(self.values[name].exact).astype(kept))
+
+
+def _numbers(exact: Array) -> tuple[int, int]:
+    """What two arrays with the same numbers share; a mask of ones shares nothing with another."""
+    if exact.size > 1 and np.all(exact == exact.reshape(-1)[0]):
+        return exact.size, id(exact)
+    return exact.size, hash(exact.tobytes())
 
 
 def moved_variance(maker: SourceValue | None, variance: Array | None, output: Array) -> Array:

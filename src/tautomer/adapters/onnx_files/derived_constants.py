@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,23 @@ SAME_CONSTANT_U = 64.0
 
 SAME_NARROW_CONSTANT_U = 8.0
 """The same for 16-bit formats, where 64 u would be 3% and more: a batch norm folded in float16 is off by up to 3 u."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """What is known of a graph's constants.
+
+    Attributes:
+        own: fingerprints of the source's tensors, and its scalars: what is among them was not derived.
+        doubles: float32 number -> the double that the source's factories take in its place.
+        parents: earlier checkpoints (`path`, `opset_override`) that still compute a folded constant, by value name.
+        seed: of their perturbation.
+    """
+
+    own: tuple[list[str], list[float]]
+    doubles: Mapping[float, float]
+    parents: list[dict[str, Any]]
+    seed: int
 
 
 def explain(

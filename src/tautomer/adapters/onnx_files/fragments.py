@@ -12,6 +12,7 @@ import numpy as np
 from tautomer.adapters.onnx_files.aligned_source import OUTPUT, Source, read_alignment, write_alignment
 from tautomer.adapters.onnx_files.constant_parts import ConstantParts
 from tautomer.adapters.onnx_files.derived_constants import (
+    Constants,
     Derived,
     ExactConstants,
     Noise,
@@ -20,34 +21,17 @@ from tautomer.adapters.onnx_files.derived_constants import (
     rounded_doubles,
 )
 from tautomer.adapters.onnx_files.evaluation import graph_inputs, kernel_table, load_as
-from tautomer.adapters.onnx_files.graph_paths import MOVES, GraphPaths
+from tautomer.adapters.onnx_files.graph_paths import MOVES, GraphPaths, is_formula
 from tautomer.adapters.worker_api import Channel
 from tautomer.model import Tensor
-from tautomer.numerics.alignment import Aligner, Match
+from tautomer.numerics.alignment import Aligner, Match, undisputed
 from tautomer.numerics.branches import Branches
 from tautomer.numerics.fragments import FragmentJudgement, semantic_judgement, stability_judgement
-from tautomer.numerics.layouts import Layout
+from tautomer.numerics.layouts import NEAR_RELATIVE, Layout, distance
 
 Array = np.ndarray[Any, Any]
 
 PERTURBED_SAMPLES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Constants:
-    """What is known of a graph's constants.
-
-    Attributes:
-        own: fingerprints of the source's tensors, and its scalars: what is among them was not derived.
-        doubles: float32 number -> the double that the source's factories take in its place.
-        parents: earlier checkpoints (`path`, `opset_override`) that still compute a folded constant, by value name.
-        seed: of their perturbation.
-    """
-
-    own: tuple[list[str], list[float]]
-    doubles: Mapping[float, float]
-    parents: list[dict[str, Any]]
-    seed: int
 
 
 def judge_fragments(
@@ -149,6 +133,7 @@ class FragmentJudge:
     _paths: GraphPaths = field(init=False)
     _kernels: Mapping[tuple[str, str], Any] = field(init=False)
     _exactly: Any = None
+    _values: Mapping[str, Array] = field(default_factory=dict)
     _branches: Branches = field(default_factory=Branches)
 
     def __post_init__(self) -> None:
@@ -169,13 +154,16 @@ class FragmentJudge:
         semantic = self._semantic(None)
         if any(one.semantic_fault for one in semantic.values()):
             # Deviating values are looked for by hint and nearness; folded constants become what they stand for.
-            missing = frozenset(self.source.values) - {match.source for match in self.found.values()}
+            found = {match.source for match in self.found.values()}
+            seen = {one for one in found if not one.startswith(OUTPUT)} | self._returned()
+            missing = frozenset(self.source.values) - found - self.source.twins(seen)
             first, first_found = semantic, dict(self.found)
             doubles = self.constants.doubles
             stored = _stored(self.loaded)
             known = computed_before(self.constants.parents, stored, dict(self.given), self._kernels, doubles)
             self._exactly = ExactConstants(known, declared_units(self.loaded.proto.graph), doubles)
-            self.hints = {**self._surveyed(missing), **self.hints}
+            surveyed = self._surveyed(missing)
+            self.hints = {**surveyed, **undisputed(self.hints, surveyed)}
             semantic = self._semantic(missing)
             if len(self.found) < len(first_found):
                 semantic, self.found = first, first_found
@@ -220,8 +208,23 @@ class FragmentJudge:
             return match.layout.arranged(self.source.values[match.source].exact, value.shape)
 
         self._evaluator(lift=True, perturb=self._exactly).run(self.given, force=force)
-        self.found = dict(aligner.found)
+        self.found, self._values = dict(aligner.found), values
         return {name: self._judged(name, value) for name, value in values.items()}
+
+    def _returned(self) -> frozenset[str]:
+        """Source values that a graph output comes near to: it stands for them, whatever else is called as they are.
+
+        A decomposition calls its own values `sub` and `mul`, as the source calls others.
+        """
+        near: set[str] = set()
+        for name, path in self.output_names.items():
+            match, value = self.found.get(name), self._values.get(name)
+            if match is None or value is None:
+                continue
+            expected = match.layout.arranged(self.source.values[match.source].exact, value.shape)
+            if distance(value, expected) < NEAR_RELATIVE:
+                near |= self.source.returned(path)
+        return frozenset(near)
 
     def _surveyed(self, missing: frozenset[str]) -> dict[str, Match]:
         """The target values that come nearest to source values that none equals."""
@@ -330,10 +333,20 @@ class FragmentJudge:
         evaluator = self._evaluator(lift=True, perturb=perturb, noise=noise)
         evaluator.run(self.given, force=force)
 
+    def _meant(self, name: str) -> frozenset[str]:
+        """The source values that a value stands for: of an output, what is returned as well."""
+        match = self.found.get(name)
+        if match is None:
+            return frozenset()
+        path = self.output_names.get(name)
+        return frozenset({match.source}) | (self.source.returned(path) if path is not None else frozenset())
+
     def _with_stability(self, semantic: dict[str, FragmentJudgement]) -> dict[str, FragmentJudgement]:
         """Run each fragment on the source's declared values, exactly and in the declared types, and compare."""
         local: dict[str, Array] = {}
         judged = dict(semantic)
+        steps = self._paths.steps(semantic, self._meant)
+        semantic = {name: one for name, one in semantic.items() if name not in steps}
 
         def declared(name: str, shape: Any) -> Tensor:
             match = self.found[name]
@@ -357,10 +370,12 @@ class FragmentJudge:
                 # Where float64 loses the fragment's value as well, the source's kernel is the better witness.
                 exact = kept.float64() if semantic[name].own_rounding else local[name]
                 one = stability_judgement(kept, exact, variance, target)
+                # One operator has no formula: what its kernel rounds is the runtime's, and judged there.
+                formula = is_formula(self._paths.between(name, semantic.__contains__))
                 judged[name] = replace(
                     semantic[name],
-                    rounding_ratio=one.rounding_ratio,
-                    stability_rho=one.stability_rho,
+                    rounding_ratio=one.rounding_ratio if formula else None,
+                    stability_rho=one.stability_rho if formula else None,
                     range_fault=one.strict[0].message if one.strict else None,
                 )
             return kept.numpy()

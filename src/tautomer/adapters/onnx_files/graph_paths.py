@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import onnx
@@ -15,6 +15,13 @@ MOVES = frozenset(
     """.split()
 )
 """Operators that only put elements in other places, or change how they are stored."""
+
+
+def is_formula(nodes: Sequence[onnx.NodeProto]) -> bool:
+    """Whether nodes compute by a formula of several operators, rather than by one that the specification defines."""
+    computing = [node for node in nodes if node.op_type not in MOVES]
+    bodies = any(one.type == onnx.AttributeProto.GRAPH for node in computing for one in node.attribute)
+    return len(computing) > 1 or bodies or any(node.domain not in ("", "ai.onnx") for node in computing)
 
 
 class GraphPaths:
@@ -62,6 +69,26 @@ class GraphPaths:
                 found[position] = node
                 pending.extend(uses(node))
         return [node for _, node in sorted(found.items()) if node.op_type != "Constant"]
+
+    def steps(self, names: Iterable[str], meant: Callable[[str], frozenset[str]]) -> set[str]:
+        """Values from which others are computed that stand for the same source value.
+
+        Both branches of a formula may be what it is in exact arithmetic, and only one of them accurate enough to be
+        taken: how accurate the formula is shows where it ends.
+
+        Args:
+            names: of values that stand for the source's.
+            meant: the source values that a value stands for; none for others.
+        """
+
+        def ends_at(name: str) -> Callable[[str], bool]:
+            return lambda value: bool(meant(value)) and meant(value).isdisjoint(meant(name))
+
+        found: set[str] = set()
+        for name in names:
+            made = {output for node in self.between(name, ends_at(name)) for output in node.output} - {name}
+            found |= {output for output in made if not meant(output).isdisjoint(meant(name))}
+        return found
 
     def stored(self, nodes: list[onnx.NodeProto]) -> set[str]:
         """Names of stored tensors and Constant nodes' values that these nodes use."""

@@ -60,8 +60,7 @@ def measure_power(
         None; `skipped`: why nothing could be measured, or None; `seconds`, `original_seconds`: of everything, and of
         evaluating and judging the original.
     """
-    from tautomer.adapters.onnx_files.derived_constants import rounded_doubles
-    from tautomer.adapters.onnx_files.fragments import Constants
+    from tautomer.adapters.onnx_files.derived_constants import Constants, rounded_doubles
     from tautomer.adapters.onnx_files.mutants.proving_ground import ProvingGround, SourceAnswers
     from tautomer.adapters.onnx_files.mutants.subject import Subject
     from tautomer.numerics.onnx_evaluator import EvaluatorError

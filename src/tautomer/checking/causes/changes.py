@@ -42,11 +42,14 @@ class Change:
 
 def sound_before(verdicts: Sequence[Verdict], faulty: Verdict) -> Verdict | None:
     """The checkpoint right before a faulty one; None where that is no graph, or was not found sound."""
+    before = graph_before(verdicts, faulty)
+    return before if before is not None and before.judged and not before.faulty else None
+
+
+def graph_before(verdicts: Sequence[Verdict], verdict: Verdict) -> Verdict | None:
+    """The checkpoint right before another; None where that is no graph."""
     graphs = [one for one in verdicts if one.record.path is not None and one.record.runs]
-    if faulty not in graphs or faulty is graphs[0]:
-        return None
-    before = graphs[graphs.index(faulty) - 1]
-    return before if before.judged and not before.faulty else None
+    return graphs[graphs.index(verdict) - 1] if verdict in graphs[1:] else None
 
 
 def narrowed(

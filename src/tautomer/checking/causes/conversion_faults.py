@@ -11,7 +11,9 @@ from tautomer.checking.causes.calls import Deviation, SourceCall
 from tautomer.checking.causes.counterfactuals import Misreading, Supposition
 from tautomer.checking.causes.responsible_sets import ResponsibleSet
 from tautomer.checking.causes.target_nodes import TargetNode
-from tautomer.model import CauseCategory
+from tautomer.checking.results import SourceResult
+from tautomer.checking.verdicts import values_of
+from tautomer.model import CauseCategory, Tensor
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
@@ -178,3 +180,24 @@ def _formula(nodes: Sequence[TargetNode]) -> str:
     return (
         f"the formula {_types(nodes)}" if len({one.op_type for one in nodes}) > 1 else f"{len(nodes)} {_types(nodes)}"
     )
+
+
+def varying_sizes(source: SourceResult) -> dict[int, list[int]]:
+    """For each input set with other sizes than the first, the sizes of the first that it changes."""
+    if not source.facts.get("dynamic"):
+        return {}
+    sets = [
+        {path: value.shape for path, value in values_of(file).items() if isinstance(value, Tensor)}
+        for file in source.inputs
+    ]
+    found: dict[int, list[int]] = {}
+    for index, shapes in enumerate(sets):
+        changed = [
+            int(size)
+            for path, shape in sets[0].items()
+            for size, other in zip(shape, shapes.get(path, shape), strict=False)
+            if size != other
+        ]
+        if changed:
+            found[index] = changed
+    return found

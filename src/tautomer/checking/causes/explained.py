@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from tautomer.adapters.protocols import WarmHost
 from tautomer.checking.attempts import Bench, plain_first_line
 from tautomer.checking.causes.calls import Deviation, Replay, SourceCall, replay, task_of
-from tautomer.checking.causes.changes import changes_between, narrowed, sound_before
-from tautomer.checking.causes.conversion_faults import of_deviation, of_semantics, of_set
+from tautomer.checking.causes.changes import changes_between, graph_before, narrowed, sound_before
+from tautomer.checking.causes.conversion_faults import of_deviation, of_semantics, of_set, varying_sizes
 from tautomer.checking.causes.failed_conversions import last_begun, of_end, of_exception
 from tautomer.checking.causes.hidden_failures import of_conversion
 from tautomer.checking.causes.refusals import cause_of_refusal, written_so
@@ -26,7 +25,7 @@ from tautomer.checking.causes.target_nodes import TargetNode, read_nodes
 from tautomer.checking.findings import Suspect, suspects_of
 from tautomer.checking.open_cases import with_open_cases
 from tautomer.checking.results import Conversion, SourceResult
-from tautomer.checking.verdicts import Verdict, values_of
+from tautomer.checking.verdicts import Verdict
 from tautomer.errors import ModelFileError
 from tautomer.model import (
     Cause,
@@ -37,7 +36,6 @@ from tautomer.model import (
     Outcome,
     Refused,
     Stage,
-    Tensor,
 )
 
 STATES_SHAPE = "states shape"
@@ -296,11 +294,23 @@ class _Case:
     def _narrowed(self, sets: list[ResponsibleSet], blamed: Verdict, answer: Replay | None) -> list[ResponsibleSet]:
         """Where a pass is at fault, only what it changed."""
         before = sound_before(self.conversion.verdicts, blamed)
-        if before is None:
-            return sets
-        changes = changes_between(self.bench, self.host, before, blamed, self.source)
-        graph, earlier = (TargetGraph(self.nodes_of(one), answer) for one in (blamed, before))
-        return narrowed(sets, changes, graph, earlier, spans_of(blamed.record))
+        if before is not None:
+            return self._changed(sets, before, blamed, answer)
+        # Beside a fault that was there already, a pass has made another.
+        found: list[ResponsibleSet] = []
+        for one in sets:
+            first = self._first_with(one, blamed) or blamed
+            is_later = first is not blamed and first.stage is Stage.OPTIMIZATION
+            earlier = graph_before(self.conversion.verdicts, first) if is_later else None
+            found.extend(self._changed([one], earlier, first, answer) if earlier is not None else [one])
+        return found
+
+    def _changed(
+        self, sets: list[ResponsibleSet], before: Verdict, faulty: Verdict, answer: Replay | None
+    ) -> list[ResponsibleSet]:
+        changes = changes_between(self.bench, self.host, before, faulty, self.source)
+        graph, earlier = (TargetGraph(self.nodes_of(one), answer) for one in (faulty, before))
+        return narrowed(sets, changes, graph, earlier, spans_of(faulty.record))
 
     def _of_deviation(self, finding: Finding, one: Deviation) -> Finding:
         category, evidence = of_deviation(one)
@@ -320,7 +330,7 @@ class _Case:
 
     def _of_set(self, suspect: Suspect, one: ResponsibleSet) -> Finding:
         finding, blamed = suspect.finding, suspect.blamed
-        category, evidence = of_set(one, self._varying(), seen=self._seen)
+        category, evidence = of_set(one, varying_sizes(self.source), seen=self._seen)
         first = self._first_with(one, blamed) or blamed
         stage, how = finding.stage, suspect.how
         if first is not None and first is not blamed:
@@ -353,23 +363,20 @@ class _Case:
         A captured program is not judged by fragments: what deviates there as a whole is in all that is made of it.
         """
         captured = blamed is not None and blamed.stage is Stage.LOAD_MODEL and not blamed.record.fragments
-        if one.exact or captured:
+        if captured:
             return None
         faults = {verdict.name: verdict.fragment_faults() for verdict in self.conversion.verdicts}
+        every = [fault for found in faults.values() for fault in found]
+        # A value that was compared by name shows in the fragments that it lies in.
+        around = {fault.value for fault in every if {node.name for node in one.nodes} & {*fault.nodes}}
+        values = around if one.exact else {*one.values}
+        places = set() if one.exact else {(one.operator, one.line)}
         # Passes rename values, and what a node was made for may be less than what its fragment spans.
-        mine = [fault for found in faults.values() for fault in found if fault.value in one.values]
-        places = {(fault.operator, fault.line) for fault in mine} | {(one.operator, one.line)}
-        return next(
-            (
-                verdict
-                for verdict in self.conversion.verdicts
-                if any(
-                    fault.value in one.values or (fault.operator, fault.line) in places
-                    for fault in faults[verdict.name]
-                )
-            ),
-            None,
-        )
+        places |= {(fault.operator, fault.line) for fault in every if fault.value in values}
+        for verdict in self.conversion.verdicts:
+            if any(fault.value in values or (fault.operator, fault.line) in places for fault in faults[verdict.name]):
+                return verdict
+        return None
 
     def _with_contradiction(self, suspect: Suspect) -> Finding:
         """A deviation that no operator was found for: where the graph states a shape wrongly, that is its cause."""
@@ -377,23 +384,3 @@ class _Case:
         if STATES_SHAPE in suspect.how and finding.cause.category is CauseCategory.UNKNOWN:
             return replace(finding, cause=replace(finding.cause, category=CauseCategory.SHAPE_PROBLEM))
         return finding
-
-    def _varying(self) -> dict[int, list[int]]:
-        """For each input set with other sizes than the first, the sizes of the first that it changes."""
-        if not self.source.facts.get("dynamic"):
-            return {}
-        sets = [
-            {path: value.shape for path, value in values_of(file).items() if isinstance(value, Tensor)}
-            for file in self.source.inputs
-        ]
-        found: dict[int, list[int]] = {}
-        for index, shapes in enumerate(sets):
-            changed: list[Any] = [
-                size
-                for path, shape in sets[0].items()
-                for size, other in zip(shape, shapes.get(path, shape), strict=False)
-                if size != other
-            ]
-            if changed:
-                found[index] = changed
-        return found

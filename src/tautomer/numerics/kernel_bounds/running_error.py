@@ -42,7 +42,7 @@ class Running:
 
     def reshape(self, *shape: int) -> Running:
         """The same elements in another shape."""
-        return Running(self.value.reshape(*shape), self.error.reshape(*shape))
+        return Running(self.value.reshape(shape), self.error.reshape(shape))
 
     def map(self, movement: Callable[[Array], Array]) -> Running:
         """Elements moved, chosen or repeated, which rounds nothing."""

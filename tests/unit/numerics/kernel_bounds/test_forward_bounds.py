@@ -36,6 +36,7 @@ def recurrent(gates, steps=7):
         one_node("Softmax", floats(2, 3, 4), opset=11, axis=1),
         one_node("LogSoftmax", floats(4, 30, scale=3.0), axis=0),
         one_node("ReduceLogSumExp", floats(4, 30), np.array([1]), keepdims=0),
+        one_node("ReduceLogSumExp", floats(4, 30), np.array([0, 1]), keepdims=0),
         one_node("LayerNormalization", floats(4, 30, mean=3.0), floats(30), floats(30), outputs=3),
         one_node("RMSNormalization", floats(4, 30), floats(30), opset=23),
         one_node("InstanceNormalization", floats(2, 3, 40), floats(3), floats(3)),

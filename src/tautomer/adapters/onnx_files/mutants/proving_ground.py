@@ -12,12 +12,13 @@ import numpy as np
 from tautomer.adapters.onnx_files.aligned_source import Source, read_alignment
 from tautomer.adapters.onnx_files.derived_constants import (
     SAME_CONSTANT_U,
+    Constants,
     ExactConstants,
     computed_before,
     declared_units,
 )
 from tautomer.adapters.onnx_files.evaluation import kernel_table
-from tautomer.adapters.onnx_files.fragments import Constants, FragmentJudge
+from tautomer.adapters.onnx_files.fragments import FragmentJudge
 from tautomer.adapters.onnx_files.mutants.activity import (
     InputSet,
     array,

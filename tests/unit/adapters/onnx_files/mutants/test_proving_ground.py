@@ -7,7 +7,7 @@ import onnx
 import onnx.parser
 import pytest
 
-from tautomer.adapters.onnx_files.fragments import Constants
+from tautomer.adapters.onnx_files.derived_constants import Constants
 from tautomer.adapters.onnx_files.mutants import Subject
 from tautomer.adapters.onnx_files.mutants.proving_ground import ProvingGround, SourceAnswers
 from tautomer.model import Tensor
