@@ -116,7 +116,7 @@ class Adapter:
             `shrink`, `calls`, `part`, `candidates`); None where it cannot be reduced.
         generated_by: for a source, the module of the task that makes up models for it (`generate`) and of the list of
             its operators (`operators`); None where there are none.
-        mutates: whether that module has a task that changes existing models (`mutate`), too.
+        mutates: for a source, whether the module that makes up models in its process changes its models (`mutate`).
         saves_graphs_with: for a runtime, the converter that saves the graph which its optimizations make of a model;
             None where there is none.
         architecture_task: for a source, `module:function` of the task that reads a model's operators and the data flow

@@ -54,10 +54,9 @@ def mutate(
         OutputPathError: the folder cannot be written, or a file of another content is in the way.
     """
     source = recognise(model, trust_pickle=trust_pickle)
-    able = {
-        name: one for name, one in frameworks().items() if one.mutates and one.host.name == source.adapter.host.name
-    }
-    if not able:
+    host = source.adapter.host.name
+    able = {name: one for name, one in frameworks().items() if one.host.name == host}
+    if not able or not source.adapter.mutates:
         raise MisuseError(
             "TA166",
             f"models like {model.name} ({source.adapter.name}) are not mutated.",

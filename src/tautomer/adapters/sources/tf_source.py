@@ -24,7 +24,7 @@ def _source(name: str, kind: ArtifactKind, generated_by: str | None = None) -> A
         default_converter="tf2onnx",
         architecture_task="tautomer.adapters.tf_programs.architecture:architecture",
         generated_by=generated_by,
-        mutates=generated_by is not None,
+        mutates=True,
     )
 
 

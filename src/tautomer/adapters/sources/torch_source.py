@@ -23,7 +23,7 @@ def _source(name: str, kinds: tuple[ArtifactKind, ...], converter: str, generate
         reduced_by="tautomer.adapters.torch_programs.reduction.task",
         default_converter=converter,
         generated_by=generated_by,
-        mutates=generated_by is not None,
+        mutates=True,
         architecture_task="tautomer.adapters.torch_programs.architecture:architecture",
     )
 
