@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,14 +29,15 @@ def write_result(result: str | bytes) -> None:
             stream.write(result.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
     except BrokenPipeError:
-        # What is left in the buffer would be tried again, and fail again, when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        _let_go(stream)
 
 
 def write_note(note: str) -> None:
     """Write a line about the work, not a result of it, to stderr; where nobody reads on, nothing happens."""
-    with contextlib.suppress(BrokenPipeError):
+    try:
         print(note, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        _let_go(sys.stderr)
 
 
 def progress_console() -> Console:
@@ -47,5 +47,11 @@ def progress_console() -> Console:
     class _Patient(Console):
         def on_broken_pipe(self) -> None:
             self.quiet = True
+            _let_go(sys.stderr)
 
     return _Patient(stderr=True)
+
+
+def _let_go(stream: TextIO) -> None:
+    """What is left in the buffer would be tried again, and fail again, when the interpreter ends, with status 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 
 from tautomer.synthesis.draws import Draw
 from tautomer.synthesis.request import Tail
@@ -42,6 +42,10 @@ class Values:
     def __bool__(self) -> bool:
         """Whether there are any."""
         return bool(self._all)
+
+    def __iter__(self) -> Iterator[Value]:
+        """All of them, in the order in which they came."""
+        return iter(self._all)
 
     def add(self, value: Value, tails: Set[Tail] = frozenset()) -> None:
         """One more, with the operators that end at it."""

@@ -194,7 +194,13 @@ def test_a_reader_that_has_gone_ends_the_output_and_not_the_exit_status(argument
     try:
         stderr = writer if "stderr" in redirection else subprocess.PIPE
         done = subprocess.run(
-            [sys.executable, "-c", script], check=False, stdout=writer, stderr=stderr, text=True, cwd=tmp_path
+            [sys.executable, "-c", script],
+            check=False,
+            stdout=writer,
+            stderr=stderr,
+            text=True,
+            cwd=tmp_path,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         )
     finally:
         os.close(writer)

@@ -8,6 +8,7 @@ from tautomer.adapters.onnx_files.operators.entry import FLOATING, MOVED, NUMBER
 from tautomer.synthesis import Specification
 from tautomer.synthesis.rules import arrangement as moves
 from tautomer.synthesis.rules import cutting, nested_indices, selection, whole_tensors
+from tautomer.synthesis.rules.refined import of_ranks
 from tautomer.synthesis.rules.sequences import cache_update, reversed_beginnings
 from tautomer.synthesis.rules.windows import shuffled
 
@@ -95,7 +96,7 @@ INDICES: tuple[Specification, ...] = (
     *(
         operator(
             "OneHot(x, classes, values, axis=axis)",
-            nested_indices.hot_along(result),
+            of_ranks(nested_indices.hot_along(result), 1, 2, 3, 4),  # ONNX Runtime takes no scalars
             ("int64",),
             name=f"OneHot of {result}",
             x=selection.indices_below(6, negative=True),
