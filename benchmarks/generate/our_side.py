@@ -62,6 +62,7 @@ def main() -> None:
         row: dict[str, Any] = {"seed": seed, "valid": False, "seconds": time.perf_counter() - began}
         if program is not None and text is not None:
             row["nodes"] = graph(program)
+            torch.compiler.reset()  # torch.cond compiles its branches, and refuses after some models in one process
             namespace: dict[str, Any] = {}
             exec(compile(text, f"model {seed}", "exec"), namespace)
             model = namespace["Model"]().eval()

@@ -16,7 +16,7 @@ JOINING = 5.0
 SCARCE = 3.0
 """How much likelier an operator is that few values can be the first operand of: it is proposed in vain most often."""
 
-WIDTH = 12
+WIDTH = 14
 """So many proposals are compared where one may be better than another."""
 
 

@@ -27,7 +27,7 @@ BLANK_SIZES = (2, 3, 4, 5, 6, 8)
 UNMET = 0.03
 """The chance that an operand is made anew although there is a value that would do."""
 
-FINALISTS = 4
+FINALISTS = 5
 """So many of the operators that promise most are applied, and compared by what they really bring."""
 
 PROPOSALS = 3

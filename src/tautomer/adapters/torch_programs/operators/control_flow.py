@@ -1,6 +1,7 @@
 """PyTorch's control flow: branches that a value chooses, loops of a few rounds.
 
-What branches and bodies read is passed to them, and their parameters have names that no rule binds.
+What branches and bodies read is passed to them, and their parameters have names that no rule binds. What a loop carries
+must keep its strides from round to round, which only the result of an operator does.
 """
 
 from __future__ import annotations
@@ -61,14 +62,14 @@ OPERATORS: tuple[Specification, ...] = (
     ),
     operator(
         "torch.while_loop(lambda i, a: i < turns, lambda i, a: (i + 1, torch.tanh(a) * factor), "
-        "(torch.tensor(0), x))[1]",
+        "(torch.tensor(0), x.contiguous()))[1]",
         elementwise(attributes=_turns),
         name="torch.while_loop",
         graph=LOOP,
     ),
     operator(
         "torch.while_loop(lambda i, a: torch.logical_and(i < turns, a.abs().mean() > least), "
-        "lambda i, a: (i + 1, a * 0.5), (torch.tensor(0), x))[1]",
+        "lambda i, a: (i + 1, a * 0.5), (torch.tensor(0), x.contiguous()))[1]",
         where(elementwise(attributes=_until), has_elements),
         name="torch.while_loop until",
         decides=True,
@@ -76,7 +77,7 @@ OPERATORS: tuple[Specification, ...] = (
     ),
     operator(
         "torch.while_loop(lambda i, a, b: i < turns, lambda i, a, b: (i + 1, torch.sin(b), a * factor + b), "
-        "(torch.tensor(0), x, y))[1:]",
+        "(torch.tensor(0), x.contiguous(), y.contiguous()))[1:]",
         twice(broadcasting(same_shape=True, attributes=_turns)),
         name="torch.while_loop of two",
         graph=LOOP,
