@@ -71,7 +71,10 @@ def _branch(chosen: Any, first: Callable[..., Any], second: Callable[..., Any], 
 def _loop(holds: Callable[..., Any], body: Callable[..., Any], carried: Sequence[Any]) -> Any:
     """What torch.while_loop documents that it computes; called eagerly, that one compiles the body first."""
     while holds(*carried):
-        carried = body(*carried)
+        made = body(*carried)
+        if [one.stride() for one in made] != [one.stride() for one in carried]:
+            raise RuntimeError("what a loop carries must keep its strides")  # as torch.while_loop itself asks
+        carried = made
     return carried
 
 

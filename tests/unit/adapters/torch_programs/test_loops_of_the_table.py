@@ -22,3 +22,15 @@ def test_a_loop_carries_values_that_are_not_contiguous(name):
     made = eval(entry.expression, {"torch": torch, **bound})
     for one, other in zip(made if isinstance(made, tuple) else (made,), expected, strict=True):
         assert torch.equal(one, other)
+
+
+def test_what_pytorch_refuses_to_carry_is_refused_while_growing():
+    entry = next(one for one in OPERATORS if one.name == "torch.while_loop")
+    x = torch.ones(4, 6)[:1, :3]  # contiguous, with a stride of six where there is one row
+    assert x.is_contiguous()
+    bound = {"x": x, "turns": 2, "factor": 0.5}
+    with pytest.raises(RuntimeError, match="strides"):
+        TorchKernels().evaluate(entry, bound)
+    torch.compiler.reset()
+    with pytest.raises(RuntimeError, match="stride"):
+        eval(entry.expression, {"torch": torch, **bound})
